@@ -1,0 +1,246 @@
+"""HELP with its inner loop as two model files, so that a device without torch adapts it.
+
+``torch.export`` cannot trace through ``autograd.grad``; ``make_fx`` runs the adaptation once and
+records what the gradients turned into, which is plain matrix arithmetic. The graphs hold no
+weights: the meta-learnt numbers are an input, so one tensor of the bundle serves both formats and
+training again needs no new graphs.
+
+``adapt(learner (P,), embedding (E,), operations (n, 6, 5), scaled (n,), noise (S, Z)) -> adapted
+(S, A)``
+    Two Meta-SGD steps for each of S draws of z, whose standard normal noise is given.
+``predict(adapted (S, A), embedding (E,), operations (Q, 6, 5)) -> scaled (S, Q)``
+    Scaled latencies; the prediction is the mean over the draws.
+
+Everything is float32; ``operations`` are one-hot in code order, ``scaled`` latencies as HELP was
+trained on them.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx, nn
+from torch.func import vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from edgewise_converter.latency.help_network import NetworkConfig, Params, cell_graphs, predict
+from edgewise_converter.latency.help_predictor import DRAWS
+from edgewise_converter.latency.meta_training import Learner, TrainingConfig, adapt
+
+#: Architectures of one run of ``predict``; a shorter list is filled up.
+QUERIES = 256
+
+ADAPT_INPUTS = ("learner", "embedding", "operations", "scaled", "noise")
+ADAPT_OUTPUTS = ("adapted",)
+PREDICT_INPUTS = ("adapted", "embedding", "operations")
+PREDICT_OUTPUTS = ("scaled",)
+
+Function = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each tensor lies in one flat vector."""
+
+    shapes: tuple[tuple[str, torch.Size], ...]
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Layout:
+        """The layout of ``tensors`` one after the other, in their order."""
+        return cls(tuple((name, tensor.shape) for name, tensor in tensors.items()))
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return sum(shape.numel() for _, shape in self.shapes)
+
+    def pack(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """(size,) vector of ``tensors``, which must have this layout's names and shapes."""
+        if {name: tensor.shape for name, tensor in tensors.items()} != dict(self.shapes):
+            raise ValueError("the tensors are not those of the layout")
+        return torch.cat([tensors[name].reshape(-1) for name, _ in self.shapes])
+
+    def unpack(self, vector: Tensor) -> Params:
+        """Inverse of :meth:`pack`."""
+        pieces = torch.split(vector, [shape.numel() for _, shape in self.shapes])
+        return {
+            name: piece.reshape(shape)
+            for (name, shape), piece in zip(self.shapes, pieces, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class HelpFunctions:
+    """Adaptation and prediction over flat vectors, in torch: what is compiled, and its oracle."""
+
+    learner: Layout
+    adapted: Layout
+
+    @classmethod
+    def create(cls, network: NetworkConfig) -> HelpFunctions:
+        """The functions of every learner of this network's sizes."""
+        fresh = Learner.create(TrainingConfig(network=network))
+        return cls(Layout.of(fresh.tensors()), Layout.of(fresh.params))
+
+    def adapt(
+        self, learner: Tensor, embedding: Tensor, operations: Tensor, scaled: Tensor, noise: Tensor
+    ) -> Tensor:
+        """See the module; a draw of z is one row of ``noise``."""
+        parts = Learner.from_tensors(self.learner.unpack(learner))
+        graphs = cell_graphs(operations)
+
+        def one(draw: Tensor) -> Tensor:
+            params, _ = adapt(parts, embedding, graphs, scaled, draw)
+            return self.adapted.pack(params)
+
+        answer: Tensor = vmap(one)(noise)
+        return answer
+
+    def predict(self, adapted: Tensor, embedding: Tensor, operations: Tensor) -> Tensor:
+        """See the module."""
+        graphs = cell_graphs(operations)
+
+        def one(vector: Tensor) -> Tensor:
+            return predict(self.adapted.unpack(vector), graphs, embedding)
+
+        answer: Tensor = vmap(one)(adapted)
+        return answer
+
+
+def pack_learner(learner: Learner) -> NDArray[np.float32]:
+    """The learner as the (P,) float32 vector that the graphs take."""
+    tensors = {name: tensor.detach() for name, tensor in learner.tensors().items()}
+    vector: NDArray[np.float32] = Layout.of(tensors).pack(tensors).numpy()
+    return vector
+
+
+def compile_help(network: NetworkConfig, *, samples: int = 10) -> dict[str, bytes]:
+    """Compile both graphs to both formats.
+
+    Args:
+        network: sizes of the predictor.
+        samples: timings that it adapts to.
+
+    Returns:
+        Files by ``adapt.onnx``, ``adapt.tflite``, ``predict.onnx``, ``predict.tflite``.
+    """
+    functions = HelpFunctions.create(network)
+    adapt_arguments = (
+        torch.zeros(functions.learner.size),
+        torch.rand(network.embedding_size),
+        _example_operations(samples),
+        torch.rand(samples),
+        torch.zeros(DRAWS, network.latent_size),
+    )
+    predict_arguments = (
+        torch.zeros(DRAWS, functions.adapted.size),
+        torch.rand(network.embedding_size),
+        _example_operations(QUERIES),
+    )
+    files: dict[str, bytes] = {}
+    for name, function, arguments, inputs, outputs in (
+        ("adapt", functions.adapt, adapt_arguments, ADAPT_INPUTS, ADAPT_OUTPUTS),
+        ("predict", functions.predict, predict_arguments, PREDICT_INPUTS, PREDICT_OUTPUTS),
+    ):
+        module = trace(function, arguments)
+        files[f"{name}.onnx"] = to_onnx(module, arguments, inputs, outputs)
+        files[f"{name}.tflite"] = to_tflite(module, arguments)
+    return files
+
+
+def trace(function: Function, arguments: Sequence[Tensor]) -> fx.GraphModule:
+    """``function`` as plain tensor arithmetic, gradients taken and constants computed."""
+    # A bound method counts its object as one argument more, hence the lambda.
+    traced: fx.GraphModule = make_fx(lambda *values: function(*values))(*arguments)
+    _fold_constants(traced)
+    return traced
+
+
+def to_onnx(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> bytes:
+    """Export to ONNX."""
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            arguments,
+            dynamo=True,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            verbose=False,
+        )
+        assert program is not None
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            program.save(path, external_data=False)
+            return path.read_bytes()
+
+
+def to_tflite(module: nn.Module, arguments: tuple[Tensor, ...]) -> bytes:
+    """Export to TFLite; the inputs keep their order."""
+    with _quiet():
+        import litert_torch  # takes seconds, and only this function needs it
+
+        model = litert_torch.convert(module.eval(), arguments)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.tflite"
+            model.export(str(path))
+            return path.read_bytes()
+
+
+def _example_operations(count: int) -> Tensor:
+    return nn.functional.one_hot(torch.arange(count * 6).reshape(count, 6) % 5, 5).float()
+
+
+def _fold_constants(module: fx.GraphModule) -> None:
+    """Compute once what depends on no input: the fixed tables of the cell's graph.
+
+    They are built by writing into slices, which no file format has.
+    """
+    graph, known = module.graph, dict[fx.Node, Any]()
+    for node in list(graph.nodes):
+        if node.op == "get_attr":
+            known[node] = getattr(module, str(node.target))
+        elif node.op == "call_function" and all(item in known for item in node.all_input_nodes):
+            arguments, options = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
+            known[node] = node.target(*arguments, **options)
+    for node in list(graph.nodes):
+        wanted = any(user not in known for user in node.users)
+        if node in known and node.op == "call_function" and wanted:
+            name = f"constant_{node.name}"
+            module.register_buffer(name, known[node].detach().clone().contiguous())
+            with graph.inserting_after(node):
+                node.replace_all_uses_with(graph.get_attr(name))
+    graph.eliminate_dead_code()
+    # In-place writes are never dead to fx; the folded ones are.
+    for node in reversed(list(graph.nodes)):
+        if node in known and not node.users:
+            graph.erase_node(node)
+    module.recompile()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters log every pass; their warnings are about packages that are not asked for."""
+    import warnings
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,239 @@
+"""Assembles a latency bundle from its trained parts.
+
+A trained part is a bundle of kind ``latency`` with its own tensors only: the prior (``edgewise.*``,
+and the architectures to time, in designed order) and HELP's learner (``help.learner``,
+``help.noise``). What the device needs beside them is made here: the reference networks as files to
+be timed, and HELP's two graphs. Every file is checked against torch in every runtime first.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from edgewise.bundle import Bundle, write_bundle
+from edgewise.errors import BundleError
+from edgewise.spaces import get_space
+from edgewise_converter.compile.help_check import check_help
+from edgewise_converter.compile.help_graph import HelpFunctions, compile_help
+from edgewise_converter.compile.parity import Parity, check_classifier, worst
+from edgewise_converter.compile.reference_models import FORMATS, pattern_network, reference_models
+from edgewise_converter.latency.help_network import NetworkConfig
+from edgewise_converter.latency.help_predictor import DRAWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+#: Largest relative error of a compiled network that is shipped. Rounding alone reaches 1e-5 in the
+#: deepest ones.
+_NETWORK_TOLERANCE = 1e-4
+_HELP_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class LatencyParts:
+    """What training gave.
+
+    Attributes:
+        prior: tensors ``edgewise.*``; the manifest holds `references`, canonical and in order.
+        help: tensors ``help.learner`` and ``help.noise``; the manifest's `help` holds `references`,
+            `residual` and `width`. None leaves HELP out.
+    """
+
+    prior: Bundle
+    help: Bundle | None = None
+
+    @property
+    def space(self) -> str:
+        """Name of the space; BundleError when the parts disagree."""
+        spaces = {str(part.manifest["space"]) for part in self.parts}
+        if len(spaces) != 1:
+            raise BundleError(f"the trained parts are for different spaces: {sorted(spaces)}")
+        return spaces.pop()
+
+    @property
+    def parts(self) -> list[Bundle]:
+        """The parts that are there."""
+        return [self.prior] if self.help is None else [self.prior, self.help]
+
+
+def compile_latency(
+    parts: LatencyParts,
+    path: Path,
+    *,
+    command: str,
+    references: int = 24,
+    report: Callable[[str], None],
+) -> None:
+    """Write the bundle that ships.
+
+    Args:
+        parts: what training gave.
+        path: the file; written whole or not at all.
+        command: how this was called, for the manifest.
+        references: networks to ship as files, the first of the prior's.
+        report: is told what was done, a line at a time.
+
+    Raises:
+        BundleError: a part lacks something or belongs to another space.
+        ParityError: a compiled file does not compute what torch computes.
+    """
+    space, archs = parts.space, _references(parts.prior, references)
+    tensors: dict[str, NDArray[Any] | bytes] = _plain(parts.prior, "edgewise.")
+    manifest = _manifest(parts, command, archs)
+
+    models = reference_models(space, archs)
+    checked = _check_models(space, archs, models)
+    report(f"{len(models)} reference models: {_describe(checked)}")
+    manifest["parity"] = {"references": [parity.as_json() for parity in checked]}
+
+    graphs: dict[str, bytes] = {}
+    if parts.help is not None:
+        tensors |= _plain(parts.help, "help.")
+        network = help_network(parts.help)
+        files = compile_help(network, samples=len(parts.help.manifest["help"]["references"]))
+        checked = _check_graphs(parts.help, network, files)
+        report(f"HELP's graphs: {_describe(checked)}")
+        manifest["parity"]["help"] = [parity.as_json() for parity in checked]
+        graphs = {f"help.{name}": file for name, file in files.items()}
+
+    files_to_deflate = graphs | models
+    write_bundle(
+        path,
+        kind="latency",
+        name=f"latency of {space}",
+        manifest=manifest,
+        tensors=tensors | files_to_deflate,
+        deflate=files_to_deflate.keys(),
+    )
+    report(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def help_network(part: Bundle) -> NetworkConfig:
+    """Sizes of the network in a trained part.
+
+    Raises:
+        BundleError: the learner or the noise has not the length that those sizes ask for.
+    """
+    about = part.manifest["help"]
+    network = NetworkConfig(embedding_size=len(about["references"]), width=int(about["width"]))
+    learner, noise = part.tensor("help.learner"), part.tensor("help.noise")
+    wanted = (HelpFunctions.create(network).learner.size,), (DRAWS, network.latent_size)
+    if (learner.shape, noise.shape) != wanted:
+        raise BundleError(
+            f"{part.path}: help.learner {learner.shape} and help.noise {noise.shape} are not the "
+            f"{wanted[0]} and {wanted[1]} of {network}"
+        )
+    return network
+
+
+def _references(prior: Bundle, count: int) -> list[str]:
+    archs = list(prior.manifest.get("references", []))
+    if len(archs) < count:
+        raise BundleError(
+            f"{prior.path}: names {len(archs)} reference architectures, {count} are to be shipped"
+        )
+    parse = get_space(prior.manifest["space"]).parse
+    return [parse(arch) for arch in archs[:count]]
+
+
+def _plain(part: Bundle, prefix: str) -> dict[str, NDArray[Any] | bytes]:
+    found: dict[str, NDArray[Any] | bytes] = {
+        name: part.tensor(name) for name in part.names() if name.startswith(prefix)
+    }
+    if not found:
+        raise BundleError(f"{part.path}: holds no tensors {prefix}*")
+    return found
+
+
+def _manifest(parts: LatencyParts, command: str, archs: Sequence[str]) -> dict[str, Any]:
+    """Shared facts at the top, each part's own under its name."""
+    prior = parts.prior.manifest
+    manifest: dict[str, Any] = {
+        "space": parts.space,
+        "trained_on": sorted({name for part in parts.parts for name in _trained_on(part)}),
+        "seed": prior.get("seed"),
+        "command": command,
+        "licence": prior.get("licence"),
+        "metrics": {},
+        "references": list(archs),
+    }
+    for key, part in zip(("edgewise", "help"), parts.parts, strict=False):
+        manifest["metrics"][key] = part.manifest.get("metrics")
+        manifest[key] = {
+            "seed": part.manifest.get("seed"),
+            "command": part.manifest.get("command"),
+            "trained_on": _trained_on(part),
+            **part.manifest.get(key, {}),
+        }
+    return manifest
+
+
+def _trained_on(part: Bundle) -> list[str]:
+    return list(part.manifest.get("trained_on", []))
+
+
+def _check_models(space: str, archs: Sequence[str], models: Mapping[str, bytes]) -> list[Parity]:
+    found: list[Parity] = []
+    for index, arch in enumerate(archs):
+        for file_format in FORMATS:
+            network = pattern_network(space, arch, file_format)
+            file = models[f"reference.{index:02d}.{file_format}"]
+            found += check_classifier(
+                network, {file_format: file}, cases=1, seed=index, tolerance=_NETWORK_TOLERANCE
+            )
+    return worst(found)
+
+
+def _check_graphs(part: Bundle, network: NetworkConfig, files: Mapping[str, bytes]) -> list[Parity]:
+    return check_help(
+        network,
+        torch.from_numpy(np.array(part.tensor("help.learner"))),
+        torch.from_numpy(np.array(part.tensor("help.noise"))),
+        get_space(part.manifest["space"]).encode(part.manifest["help"]["references"]),
+        files,
+        tolerance=_HELP_TOLERANCE,
+    )
+
+
+def _describe(parities: Sequence[Parity]) -> str:
+    return ", ".join(f"{p.runtime} {p.version} within {p.error:.1e} of torch" for p in parities)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``latency`` to the subcommands of ``compile``; `run` of its arguments does the work."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "latency", help="assemble a latency bundle from its trained parts"
+    )
+    parser.add_argument("--prior", type=Path, required=True, help="what `train` gave for edgewise")
+    parser.add_argument("--learner", type=Path, help="what `train` gave for help")
+    parser.add_argument("--output", type=Path, required=True, help="the bundle to write")
+    parser.add_argument("--references", type=int, default=24, help="networks to ship as files (24)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    learner = arguments.learner
+    parts = LatencyParts(
+        Bundle.open(arguments.prior, kind="latency"),
+        None if learner is None else Bundle.open(learner, kind="latency"),
+    )
+    options = ["--prior", arguments.prior.name]
+    if learner is not None:
+        options += ["--learner", learner.name]
+    options += ["--references", str(arguments.references)]
+    compile_latency(
+        parts,
+        arguments.output,
+        command=" ".join(["edgewise-converter compile latency", *options]),
+        references=arguments.references,
+        report=print,
+    )
+    return 0

@@ -1,0 +1,299 @@
+"""Meta-training of the `edgewise` predictor: the prior over a device's costs.
+
+Every training device gives a vector of additive costs and the graph semantics that explain it best.
+The prior's mean is their average, balanced over families and hardware; its covariance the low-rank
+spread of the devices about it, plus structured terms that say how costs may differ on a device unlike
+all of them: operations as a whole, single edges, and everything that every network has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from edgewise import _core
+from edgewise.errors import ArgumentError
+from edgewise.spaces import Space, get_space
+from numpy.typing import NDArray
+
+from edgewise_converter.latency.semantics import CostFit, fit_costs, learn_execution
+from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
+
+FloatArray = NDArray[np.float64]
+
+# A learnt table becomes a hypothesis if it explains this much more than the best rule does, and if
+# the rules leave more unexplained than noise would.
+_BETTER = 0.8
+_UNEXPLAINED = 0.05
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """What is chosen by leaving families out, see ``prior_selection``.
+
+    Standard deviations of costs are relative to the mean cost of the operation (``operation``,
+    ``edge``) or of an average operation (``position``), or to the device's mean latency.
+
+    Attributes:
+        low_rank: weight of the spread of the training devices.
+        operation: of an operation's cost on all edges alike.
+        least_operation: smallest mean cost that counts for the two above, in mean latencies.
+        edge: of an operation's cost on one edge.
+        position: of the costs of all operations on one edge alike.
+        network: of what every network of the space has.
+        speed: of the device's speed, beyond the first guess from its timings.
+        spreads: factors on the variances of the structured terms, averaged over by evidence.
+        edge_spreads: further factors on ``edge`` and ``position``, averaged over by evidence.
+        noise: relative standard deviations of a timing, averaged over by evidence.
+        noise_centre: the most probable of them.
+        noise_decades: standard deviation of log(noise / noise_centre).
+        smoothing: devices that are imagined to follow each graph semantics.
+        floor: noise is relative to latency, but to no less than this share of the mean.
+        interval_scale: factor on the width of intervals.
+    """
+
+    low_rank: float = 1.0
+    operation: float = 0.8
+    least_operation: float = 0.02
+    edge: float = 0.1
+    position: float = 0.0
+    network: float = 0.2
+    speed: float = 1.0
+    spreads: tuple[float, ...] = (0.3, 1.0, 3.0)
+    edge_spreads: tuple[float, ...] = (0.1, 1.0)
+    noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
+    noise_centre: float = 0.02
+    noise_decades: float = 1.0
+    smoothing: float = 1.0
+    floor: float = 0.25
+    interval_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class DeviceFit:
+    """What one training device says.
+
+    Attributes:
+        device: its name.
+        rules: fits under the semantics that the core knows by rule.
+        learnt: fit under ``execution``.
+        execution: (patterns, positions) table learnt from this device.
+    """
+
+    device: str
+    rules: Mapping[str, CostFit]
+    learnt: CostFit
+    execution: FloatArray
+
+    @property
+    def rule(self) -> str:
+        """The rule that explains the device best."""
+        return min(self.rules, key=lambda name: self.rules[name].error)
+
+    @property
+    def follows_own(self) -> bool:
+        """Whether no rule explains the device, but its own table does."""
+        best = self.rules[self.rule].error
+        return best > _UNEXPLAINED and self.learnt.error < _BETTER * best
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A trained prior. Sizes: H semantics, G covariances, R noise levels, P feature columns."""
+
+    space: str
+    devices: tuple[str, ...]
+    settings: PriorSettings
+    semantics: tuple[str, ...]
+    semantics_log_weight: FloatArray
+    execution: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+    covariance_log_weight: FloatArray
+    noise: FloatArray
+    noise_log_weight: FloatArray
+
+    def core(self) -> _core.LatencyPrior:
+        """The prior as the core adapts it."""
+        return _core.LatencyPrior(
+            space=get_space(self.space),
+            semantics=list(self.semantics),
+            semantics_log_weight=self.semantics_log_weight,
+            execution=self.execution,
+            mean=self.mean,
+            covariance=self.covariance,
+            covariance_log_weight=self.covariance_log_weight,
+            noise=self.noise,
+            noise_log_weight=self.noise_log_weight,
+            floor=self.settings.floor,
+            interval_scale=self.settings.interval_scale,
+        )
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The tensors "edgewise.*" of a latency bundle."""
+        names = np.frombuffer("\n".join(self.semantics).encode(), dtype=np.uint8)
+        settings = np.array([self.settings.floor, self.settings.interval_scale])
+        return {
+            "edgewise.semantics": names,
+            "edgewise.semantics_log_weight": self.semantics_log_weight,
+            "edgewise.execution": self.execution,
+            "edgewise.mean": self.mean,
+            "edgewise.covariance": self.covariance,
+            "edgewise.covariance_log_weight": self.covariance_log_weight,
+            "edgewise.noise": self.noise,
+            "edgewise.noise_log_weight": self.noise_log_weight,
+            "edgewise.settings": settings,
+        }
+
+
+def fit_devices(table: LatencyTable, devices: Sequence[str]) -> list[DeviceFit]:
+    """Costs of each device under every graph semantics.
+
+    Raises:
+        ArgumentError: a device has fewer timings than the space has costs.
+    """
+    return [_fit_device(get_space(table.space), table, device) for device in devices]
+
+
+def build_prior(
+    space: str,
+    fits: Sequence[DeviceFit],
+    info: Mapping[str, DeviceInfo],
+    settings: PriorSettings,
+) -> Prior:
+    """The prior from the fits of the training devices.
+
+    Raises:
+        ArgumentError: no device, or one whose family is unknown.
+    """
+    if not fits:
+        raise ArgumentError("a prior needs at least one training device")
+    weights = balanced_weights([fit.device for fit in fits], info)
+    costs = np.array([(fit.learnt if fit.follows_own else fit.rules[fit.rule]).costs for fit in fits])
+    mean = weights @ costs
+    names, execution, log_weight = _hypotheses(get_space(space), fits, info, weights, settings)
+    covariance = _covariances(mean, costs - mean, weights, settings)
+    noise = np.array(settings.noise)
+    return Prior(
+        space=space,
+        devices=tuple(fit.device for fit in fits),
+        settings=settings,
+        semantics=names,
+        semantics_log_weight=log_weight,
+        execution=execution,
+        mean=mean,
+        covariance=covariance,
+        covariance_log_weight=np.zeros(len(covariance)),
+        noise=noise,
+        noise_log_weight=-0.5
+        * (np.log(noise / settings.noise_centre) / settings.noise_decades) ** 2,
+    )
+
+
+def with_interval_scale(prior: Prior, scale: float) -> Prior:
+    """The same prior with wider or narrower intervals."""
+    return replace(prior, settings=replace(prior.settings, interval_scale=scale))
+
+
+def balanced_weights(devices: Sequence[str], info: Mapping[str, DeviceInfo]) -> FloatArray:
+    """Weights (D,) that sum to one: families alike, within them hardware, within that settings.
+
+    Raises:
+        ArgumentError: a device that ``info`` does not know.
+    """
+    for device in devices:
+        if device not in info:
+            raise ArgumentError(f"no family is known for device {device!r}; add it to devices.json")
+    families = {info[device].family for device in devices}
+    weights = []
+    for device in devices:
+        family = [other for other in devices if info[other].family == info[device].family]
+        hardware = {info[other].hardware for other in family}
+        same = [other for other in family if info[other].hardware == info[device].hardware]
+        weights.append(1.0 / len(families) / len(hardware) / len(same))
+    return np.array(weights)
+
+
+def _fit_device(space: Space, table: LatencyTable, device: str) -> DeviceFit:
+    at = table.measured([device])
+    archs = [table.archs[i] for i in at]
+    ms = table.row(device)[at]
+    columns = len(_core.feature_names(space))
+    if len(archs) < columns:
+        raise ArgumentError(
+            f"{table.source}: device {device!r} has {len(archs)} timings; "
+            f"training on it takes at least {columns}"
+        )
+    tables = {name: _core.execution_table(space, name) for name in space.semantics}
+    rules = {
+        name: fit_costs(_core.features(space, archs, execution), ms)
+        for name, execution in tables.items()
+    }
+    best = tables[min(rules, key=lambda name: rules[name].error)]
+    learnt = learn_execution(space, archs, ms, best)
+    return DeviceFit(device, rules, fit_costs(_core.features(space, archs, learnt), ms), learnt)
+
+
+def _hypotheses(
+    space: Space,
+    fits: Sequence[DeviceFit],
+    info: Mapping[str, DeviceInfo],
+    weights: FloatArray,
+    settings: PriorSettings,
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Names (H,), execution tables (H, patterns, positions), and log weights (H,).
+
+    A semantics is as probable as the families that follow it are many, and never impossible.
+    """
+    execution = {name: _core.execution_table(space, name) for name in space.semantics}
+    mass = dict.fromkeys(execution, settings.smoothing)
+    families = len({info[fit.device].family for fit in fits})
+    own: dict[str, list[tuple[float, FloatArray]]] = {}
+    for fit, weight in zip(fits, weights, strict=True):
+        name = f"as {info[fit.device].family}" if fit.follows_own else fit.rule
+        mass[name] = mass.get(name, settings.smoothing) + weight * families
+        if fit.follows_own:
+            own.setdefault(name, []).append((weight, fit.execution))
+    for name, parts in own.items():
+        total = sum(weight for weight, _ in parts)
+        execution[name] = np.sum([weight / total * table for weight, table in parts], axis=0)
+    return (
+        tuple(execution),
+        np.array(list(execution.values())),
+        np.log([mass[name] for name in execution]),
+    )
+
+
+def _covariances(
+    mean: FloatArray, spread: FloatArray, weights: FloatArray, settings: PriorSettings
+) -> FloatArray:
+    """(G, P, P): one for each combination of ``spreads`` and ``edge_spreads``.
+
+    Columns are edges by operations, and the network last (``_core.feature_names``).
+    """
+    low_rank = settings.low_rank * (spread * weights[:, None]).T @ spread
+    speed = settings.speed**2 * np.outer(mean, mean)
+    edges = 6
+    operations = (len(mean) - 1) // edges
+    of_operation = np.abs(mean[:-1].reshape(edges, operations)).mean(axis=0)
+    size = np.tile(np.maximum(of_operation, settings.least_operation), edges)
+    average = float(of_operation.mean())
+    operation = np.tile(np.arange(operations), edges)
+    edge = np.repeat(np.arange(edges), operations)
+    shared = np.zeros_like(low_rank)
+    shared[:-1, :-1] = (
+        settings.operation**2 * np.outer(size, size) * (operation[:, None] == operation)
+    )
+    shared[-1, -1] = settings.network**2
+    single = np.zeros_like(low_rank)
+    single[:-1, :-1] = settings.edge**2 * np.diag(size**2)
+    single[:-1, :-1] += (settings.position * average) ** 2 * (edge[:, None] == edge)
+    return np.array(
+        [
+            low_rank + speed + factor * (shared + edge_factor * single)
+            for factor in settings.spreads
+            for edge_factor in settings.edge_spreads
+        ]
+    )

@@ -1,0 +1,8 @@
+// Each file of this folder binds one header of the core.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+void bind_bundle(pybind11::module_& module);
+void bind_space(pybind11::module_& module);
+void bind_latency(pybind11::module_& module);

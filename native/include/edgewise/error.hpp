@@ -1,0 +1,25 @@
+// The one exception type of the core.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace edgewise {
+
+// Which Python class an error becomes (edgewise.errors): the binding holds the table.
+enum class ErrorKind {
+  kArgument,      // a value the caller passed is unusable
+  kArchitecture,  // an architecture string is malformed; the message gives the position
+  kBundle,        // a bundle file is damaged, foreign or too new; the message names the file
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const noexcept { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+}  // namespace edgewise

@@ -1,0 +1,122 @@
+// The `edgewise` latency predictor: a Bayesian linear model of a device's costs.
+//
+//   ms = scale x (features(arch) . w) x (1 + noise)
+//
+// The prior over w comes from many devices (meta-training, on the host). Three things about a new
+// device are unknown beside w and are averaged over by evidence: which operations its runtime
+// executes (graph semantics), how far its costs may lie from those of the training devices
+// (covariance), and how noisy its timings are. Adapting is one closed-form update per
+// combination; there is no training loop on the device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edgewise/features.hpp"
+
+namespace edgewise {
+
+class Bundle;
+class Space;
+
+// What meta-training found. H semantics, G covariances, R noise levels, P feature columns.
+struct LatencyPriorData {
+  std::vector<std::string> semantics;          // (H,) names
+  std::vector<double> semantics_log_weight;    // (H,) unnormalised log prior
+  std::vector<double> execution;               // (H, patterns, positions), see features.hpp
+  std::vector<double> mean;                    // (P,) costs of a device whose scale is 1
+  std::vector<double> covariance;              // (G, P, P)
+  std::vector<double> covariance_log_weight;   // (G,)
+  std::vector<double> noise;                   // (R,) relative standard deviations of a timing
+  std::vector<double> noise_log_weight;        // (R,)
+  double floor = 0.25;           // noise is relative to ms, but to no less than floor x scale
+  double interval_scale = 1.0;   // widens intervals; calibrated on left-out device families
+};
+
+// One graph semantics and what is believed of a device's costs under it.
+struct LatencyTerm {
+  std::size_t semantics = 0;          // index into LatencyPriorData::semantics
+  std::shared_ptr<const Features> features;
+  double weight = 1.0;                // probability
+  double noise = 0.0;                 // relative standard deviation (root mean square)
+  double scale = 1.0;                 // ms
+  std::vector<double> mean;           // (P,) ms
+  std::vector<double> covariance;     // (P, P) ms^2
+};
+
+// A belief about a device: a mixture over graph semantics.
+using LatencyBelief = std::vector<LatencyTerm>;
+
+// Chooses `count` of `candidates` (N architectures, `code_length` codes each) to time next, best
+// first: greedy I-optimal design, which makes the mean relative variance of the predictions of
+// all candidates smallest. Candidates beyond 4096 and predictions beyond 1024 are thinned evenly.
+// Returns indices into the candidates. Error(kArgument) if count > N.
+std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
+                                           std::size_t code_length, const std::uint8_t* candidates,
+                                           std::size_t n, std::size_t count);
+
+class AdaptedLatency;
+
+// Thread-safety: immutable; all members may be called from any number of threads.
+class LatencyPrior {
+ public:
+  // Error(kArgument) when sizes disagree or a value is not usable.
+  LatencyPrior(const Space& space, LatencyPriorData data);
+
+  // Reads the tensors "edgewise.*" of a latency bundle; Error(kBundle) naming what is missing.
+  static LatencyPrior load(const Space& space, const Bundle& bundle);
+
+  // Adapts to a device on which `n` architectures took `ms` milliseconds each.
+  // Error(kArgument) when n < minimum_samples() or a timing is not positive and finite.
+  AdaptedLatency adapt(const std::uint8_t* codes, const double* ms, std::size_t n) const;
+
+  // The belief before any timing, at scale 1: what reference architectures are chosen from.
+  LatencyBelief belief() const;
+
+  static constexpr std::size_t minimum_samples() noexcept { return 2; }
+  const Space& space() const noexcept { return *space_; }
+  const LatencyPriorData& data() const noexcept { return data_; }
+  std::size_t columns() const noexcept { return data_.mean.size(); }
+
+ private:
+  const Space* space_;
+  LatencyPriorData data_;
+  std::vector<std::shared_ptr<const Features>> features_;  // (H,)
+};
+
+// A device that is known. Thread-safety: immutable, as LatencyPrior.
+class AdaptedLatency {
+ public:
+  // Predicts `n` architectures: ms[i] is the expected median latency, and the true one lies in
+  // [low[i], high[i]] with probability `confidence` (0 < confidence < 1, or Error(kArgument)).
+  void predict(const std::uint8_t* codes, std::size_t n, double confidence, double* ms, double* low,
+               double* high) const;
+
+  // The hardware embedding: expected cost in ms of each feature column, averaged over semantics.
+  std::vector<double> embedding() const;
+
+  double noise() const noexcept { return noise_; }              // relative, root mean square
+  std::size_t semantics() const noexcept { return best_; }      // the most probable, an index
+  const LatencyBelief& belief() const noexcept { return belief_; }
+
+  // The candidate whose timing would teach most; see choose_references.
+  std::size_t next_reference(const std::uint8_t* candidates, std::size_t n) const;
+
+ private:
+  friend class LatencyPrior;
+  AdaptedLatency(std::size_t code_length, double floor, double interval_scale,
+                 LatencyBelief belief);
+
+  std::size_t code_length_;
+  double floor_;
+  double interval_scale_;
+  LatencyBelief belief_;
+  double least_ms_ = 0.0;  // no prediction is below: a thousandth of the device's scale
+  double noise_ = 0.0;
+  std::size_t best_ = 0;
+};
+
+}  // namespace edgewise

@@ -1,0 +1,131 @@
+#include "edgewise/bundle.hpp"
+
+#include <utility>
+
+#include "edgewise/error.hpp"
+#include "edgewise/sha256.hpp"
+#include "file_map.hpp"
+#include "safetensors.hpp"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "bundles are little-endian and read in place"
+#endif
+
+namespace edgewise {
+
+std::shared_ptr<const Bundle> Bundle::open(const std::string& path, std::string_view kind) {
+  std::unique_ptr<FileMap> file;
+  try {
+    file = FileMap::map(path);
+  } catch (const Error& error) {
+    throw Error(error.kind(), path + ": " + error.what());
+  }
+  return std::shared_ptr<const Bundle>(new Bundle(std::move(file), path, kind));
+}
+
+std::shared_ptr<const Bundle> Bundle::from_bytes(const void* data, std::size_t size,
+                                                 const std::string& label, std::string_view kind) {
+  return std::shared_ptr<const Bundle>(new Bundle(FileMap::copy(data, size), label, kind));
+}
+
+Bundle::Bundle(std::unique_ptr<FileMap> file, std::string label, std::string_view kind)
+    : file_(std::move(file)), label_(std::move(label)) {
+  try {
+    load(kind);
+  } catch (const Error& error) {
+    fail(error.what());
+  }
+}
+
+Bundle::~Bundle() = default;
+
+void Bundle::load(std::string_view kind) {
+  BundleHeader header = read_bundle_header(file_->data(), file_->size());
+  if (!kind.empty() && header.kind != kind) {
+    throw Error(ErrorKind::kBundle, "a bundle of kind '" + header.kind + "', but '" +
+                                        std::string(kind) + "' is needed");
+  }
+  kind_ = std::move(header.kind);
+  name_ = std::move(header.name);
+  manifest_ = std::move(header.manifest);
+  for (Tensor& tensor : header.tensors) {
+    auto entry = std::make_unique<Entry>();
+    entry->sha256 = header.sha256.at(tensor.name);
+    entry->deflated = header.deflated.count(tensor.name) == 1;
+    entry->tensor = std::move(tensor);
+    index_.emplace(entry->tensor.name, entries_.size());
+    entries_.push_back(std::move(entry));
+  }
+}
+
+std::size_t Bundle::file_bytes() const noexcept { return file_->size(); }
+
+std::vector<std::string> Bundle::names() const {
+  std::vector<std::string> names;
+  names.reserve(entries_.size());
+  for (const auto& entry : entries_) names.push_back(entry->tensor.name);
+  return names;
+}
+
+bool Bundle::contains(std::string_view name) const {
+  return index_.count(std::string(name)) == 1;
+}
+
+bool Bundle::deflated(std::string_view name) const { return entry(name).deflated; }
+
+const Tensor& Bundle::tensor(std::string_view name) const { return checked(entry(name)); }
+
+const Bundle::Entry& Bundle::entry(std::string_view name) const {
+  const auto it = index_.find(std::string(name));
+  if (it == index_.end()) fail("has no tensor '" + std::string(name) + "'");
+  return *entries_[it->second];
+}
+
+// Two threads may both hash a tensor that neither has seen verified; the answer is the same.
+const Tensor& Bundle::checked(const Entry& entry) const {
+  if (!entry.verified.load(std::memory_order_acquire)) {
+    const Tensor& tensor = entry.tensor;
+    if (sha256_hex(tensor.data, tensor.bytes) != entry.sha256) {
+      fail("damaged: tensor '" + tensor.name + "' does not match its sha256");
+    }
+    entry.verified.store(true, std::memory_order_release);
+  }
+  return entry.tensor;
+}
+
+const std::uint8_t* Bundle::typed(std::string_view name, DType dtype,
+                                  const std::vector<std::size_t>& shape) const {
+  const Tensor& found = tensor(name);
+  if (found.dtype != dtype) {
+    fail("tensor '" + found.name + "' is " + dtype_name(found.dtype) + ", not " +
+         dtype_name(dtype));
+  }
+  if (found.shape != shape) {
+    const auto text = [](const std::vector<std::size_t>& sizes) {
+      std::string joined = "(";
+      for (const std::size_t size : sizes) joined += std::to_string(size) + ",";
+      return joined + ")";
+    };
+    fail("tensor '" + found.name + "' has the shape " + text(found.shape) + ", not " +
+         text(shape));
+  }
+  return found.data;
+}
+
+const float* Bundle::floats(std::string_view name, const std::vector<std::size_t>& shape) const {
+  return reinterpret_cast<const float*>(typed(name, DType::kF32, shape));
+}
+
+const double* Bundle::doubles(std::string_view name, const std::vector<std::size_t>& shape) const {
+  return reinterpret_cast<const double*>(typed(name, DType::kF64, shape));
+}
+
+void Bundle::verify() const {
+  for (const auto& entry : entries_) checked(*entry);
+}
+
+void Bundle::fail(const std::string& cause) const {
+  throw Error(ErrorKind::kBundle, label_ + ": " + cause);
+}
+
+}  // namespace edgewise

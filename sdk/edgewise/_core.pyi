@@ -1,0 +1,197 @@
+"""The C++ core. Its errors are those of `edgewise.errors`; all its objects are thread-safe."""
+
+from collections.abc import Iterable
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__version__: str
+
+BUNDLE_FORMAT: int
+"""The newest bundle format that the core reads, and the one that is written."""
+
+@final
+class Bundle:
+    """A bundle, its structure checked when opened, each tensor's bytes when first asked for.
+
+    Every fault is a `BundleError` that names the file (or the label) and the cause.
+    """
+
+    @staticmethod
+    def open(path: str | bytes, kind: str = "") -> Bundle:
+        """Map the file at `path`; with `kind`, refuse a bundle of any other kind."""
+
+    @staticmethod
+    def from_bytes(data: bytes, label: str, kind: str = "") -> Bundle:
+        """Copy `data`; `label` stands for the file's name in messages."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def manifest(self) -> str:
+        """The manifest as JSON text."""
+
+    @property
+    def file_bytes(self) -> int: ...
+    def names(self) -> list[str]:
+        """The tensors in file order, padding left out."""
+
+    def __contains__(self, name: str) -> bool: ...
+    def deflated(self, name: str) -> bool:
+        """Whether the tensor is stored as a zlib stream."""
+
+    def tensor(self, name: str) -> NDArray[Any]:
+        """A read-only view of the tensor, which keeps the bundle alive."""
+
+    def verify(self) -> None:
+        """Check the bytes of every tensor now."""
+
+@final
+class Kernel:
+    """One step of a network at batch 1. Sizes are those of the input; padding is "same"."""
+
+    @property
+    def op(self) -> str:
+        """conv, relu, batch_norm, avg_pool, global_avg_pool, identity, zero, add or linear.
+
+        A `conv` has its batch norm folded in; `zero` is the operation `none`, run as x * 0.
+        """
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def kernel(self) -> int:
+        """The side of the window."""
+
+    @property
+    def stride(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """(stage, cell within the stage, edge within the cell); -1 where a level does not apply.
+
+        Of an addition, the edge is the one whose result it adds.
+        """
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates; 0 unless a convolution or linear layer."""
+
+    @property
+    def bytes(self) -> float:
+        """Float32 bytes of inputs, outputs and weights."""
+
+@final
+class Space:
+    """A space of architectures. Immutable; `get_space` returns the same object each time."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int:
+        """The number of architectures."""
+
+    @property
+    def semantics(self) -> list[str]:
+        """What a runtime may execute of an architecture, least pruned first."""
+
+    def parse(self, arch: str) -> str:
+        """The canonical string of `arch`; `ArchitectureError` gives the position of a fault."""
+
+    def encode(self, archs: str | Iterable[str]) -> NDArray[np.uint8]:
+        """Operation codes, (N, code length); N is 1 for a single string."""
+
+    def decode(self, codes: ArrayLike) -> list[str]:
+        """The canonical strings of integer codes of shape (N, code length) or (code length,)."""
+
+    def architectures(self) -> list[str]:
+        """All architectures, canonical, in lexicographic order of their codes."""
+
+    def lower(self, arch: str, semantics: str = "live") -> list[Kernel]:
+        """The kernels in execution order; `ArgumentError` for unknown semantics.
+
+        Nothing remains under "live" of a network without a path from input to output: its answer
+        is a constant.
+        """
+
+    def flops(self, arch: str, semantics: str = "live") -> float:
+        """Multiply-accumulates x 2 of the kernels that `lower` gives."""
+
+def space_names() -> list[str]:
+    """The names that `get_space` takes."""
+
+def get_space(name: str) -> Space:
+    """The space of that name; `ArgumentError` lists the names otherwise."""
+
+@final
+class AdaptedLatency:
+    """The `edgewise` predictor of one device. Immutable."""
+
+    def predict(
+        self, archs: str | Iterable[str], confidence: float = 0.9
+    ) -> tuple[Any, Any, Any]:
+        """(ms, low, high): floats of one architecture, (N,) float64 of a sequence."""
+
+    @property
+    def embedding(self) -> NDArray[np.float64]:
+        """(P,) expected cost in ms of each feature."""
+
+    @property
+    def noise(self) -> float: ...
+    @property
+    def semantics(self) -> dict[str, float]:
+        """Probability of each graph semantics that is still believed."""
+
+    def next_reference(self, candidates: Iterable[str]) -> int:
+        """Index of the candidate whose timing would teach most."""
+
+@final
+class LatencyPrior:
+    """The `edgewise` predictor before a device is timed; the sizes are those of latency.hpp."""
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        semantics: list[str],
+        semantics_log_weight: ArrayLike,
+        execution: ArrayLike,
+        mean: ArrayLike,
+        covariance: ArrayLike,
+        covariance_log_weight: ArrayLike,
+        noise: ArrayLike,
+        noise_log_weight: ArrayLike,
+        floor: float,
+        interval_scale: float,
+    ) -> None: ...
+    @staticmethod
+    def load(space: Space, bundle: Bundle) -> LatencyPrior:
+        """Read the tensors "edgewise.*"; `BundleError` names what is missing or wrong."""
+
+    def adapt(self, archs: str | Iterable[str], ms: ArrayLike) -> AdaptedLatency:
+        """Adapt to timings in ms, (N,); `ArgumentError` for too few or an unusable one."""
+
+    def design(self, candidates: Iterable[str], count: int) -> list[int]:
+        """Indices of the `count` candidates to time, the most telling first."""
+
+    @property
+    def minimum_samples(self) -> int: ...
+
+def execution_table(space: Space, semantics: str) -> NDArray[np.float64]:
+    """(patterns, positions): the share of each operation that runs, by pattern of `none`."""
+
+def features(space: Space, archs: Iterable[str], execution: ArrayLike) -> NDArray[np.float64]:
+    """(N, P) features of architectures under an execution table."""
+
+def feature_names(space: Space) -> list[str]:
+    """What each of the P features stands for."""

@@ -1,0 +1,232 @@
+"""The `edgewise` command: calibrate, predict, search, doctor, demo.
+
+Only argument parsing and printing live here. Exit codes: 0; 1 with one line on standard error; 2
+for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import ArgumentError, EdgewiseError
+
+if TYPE_CHECKING:
+    from .latency import Device
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with the arguments `argv` (default: the process's); returns the exit code."""
+    options = _parser().parse_args(argv)
+    level = logging.DEBUG if options.verbose else logging.WARNING
+    logging.basicConfig(format="edgewise: %(message)s", level=level)
+    try:
+        code: int = options.run(options)
+    except EdgewiseError as error:
+        return _fail(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        return _fail("interrupted")
+    except BrokenPipeError:  # the reader, `head` for one, has what it wanted
+        sys.stderr.close()
+        return 1
+    return code
+
+
+def _fail(message: str) -> int:
+    print(f"edgewise: error: {message}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgewise", description="Ten timings, and it knows how fast any network runs here."
+    )
+    parser.add_argument("--version", action="version", version=f"edgewise {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    calibrate = _command(commands, "calibrate", _calibrate, "time reference networks here")
+    _calibration_options(calibrate)
+    calibrate.add_argument("--out", type=Path, metavar="FILE", help="also save the profile here")
+    calibrate.add_argument("--dry-run", action="store_true", help="list what would be timed")
+    calibrate.add_argument(
+        "--anew", action="store_true", help="do not go on from an interrupted calibration"
+    )
+
+    predict = _command(commands, "predict", _predict, "milliseconds of architectures, untimed")
+    predict.add_argument(
+        "arch", nargs="*", help="architectures; without any, one a line of standard input"
+    )
+    _device_options(predict)
+
+    search = _command(commands, "search", _search, "the most accurate architectures that fit")
+    search.add_argument("--max-ms", type=float, required=True, help="limit, milliseconds")
+    search.add_argument(
+        "--accuracy",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".csv (architecture, accuracy), .json (an object), or .npz (arch, and --column)",
+    )
+    search.add_argument("--column", help="which column of a .csv or array of a .npz to use")
+    search.add_argument("-k", type=int, default=5, help="how many (default 5)")
+    _device_options(search)
+
+    _command(commands, "doctor", _doctor, "what works on this machine, and why something does not")
+
+    demo = _command(commands, "demo", _demo, "calibrate, then compare with true timings")
+    _calibration_options(demo)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=description, description=description[0].upper() + description[1:] + "."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument("--verbose", action="store_true", help="log in detail")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _calibration_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", default="nasbench201", help="default nasbench201")
+    parser.add_argument("--runtime", default="auto", help="auto, litert, tflite or onnxruntime")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the runtime (default 1)")
+    parser.add_argument("--samples", type=int, default=10, help="networks to time (default 10)")
+    parser.add_argument("--predictor", default="edgewise", help="edgewise (default) or help")
+    parser.add_argument("--budget", type=float, default=60, help="seconds for timing (default 60)")
+    parser.add_argument("--bundle", type=Path, help="a latency bundle other than the shipped one")
+
+
+def _device_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="a saved device (default: the last calibrated)"
+    )
+    parser.add_argument("--bundle", type=Path, help="the bundle that --profile was made with")
+    parser.add_argument("--confidence", type=float, default=0.9, help="of intervals (default 0.9)")
+
+
+def _device(options: argparse.Namespace) -> Device:
+    from .latency import Device, current_device
+
+    if options.profile is None:
+        return current_device()
+    return Device.load(options.profile, bundle=options.bundle)
+
+
+def _calibration_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "space": options.space,
+        "runtime": options.runtime,
+        "threads": options.threads,
+        "samples": options.samples,
+        "predictor": options.predictor,
+        "budget_s": options.budget,
+        "bundle": options.bundle,
+    }
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from .latency.calibration import Calibration
+    from .latency.current import store_current
+
+    job = Calibration(measure=None, candidates=None, **_calibration_arguments(options))
+    if options.dry_run:
+        plan = job.plan()
+        _print(plan.as_json() if options.json else str(plan), options)
+        return 0
+    device = job.run(progress=not options.json, resume=not options.anew)
+    if options.out is not None:
+        device.save(options.out)
+    store_current(device)
+    if options.json:
+        rows = [{"arch": m.name, **_without_name(m)} for m in device.measurements]
+        _print({"info": device.info, "measurements": rows}, options)
+    else:
+        print(_timing_table(device))
+    return 0
+
+
+def _without_name(measurement: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {key: value for key, value in asdict(measurement).items() if key != "name"}
+
+
+def _timing_table(device: Device) -> str:
+    info = device.info
+    where = f"{info['cpu']}, {info['runtime']} {info['runtime_version']}"
+    timed = f"timed {len(device.measurements)} networks in {info['seconds']:.1f} s"
+    lines = [
+        f"{where}, threads {info['threads']}: {timed}, noise {info['noise']:.1%}",
+        "      ms      p90  spread  runs  architecture",
+    ]
+    for m in device.measurements:
+        lines.append(f"{m.ms:8.3f} {m.p90:8.3f}  {m.spread:5.1%} {m.runs:5d}  {m.name}")
+    return "\n".join(lines)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    archs = options.arch or [line.strip() for line in sys.stdin if line.strip()]
+    if not archs:
+        raise ArgumentError("no architecture was given, neither as argument nor on standard input")
+    ms, low, high = (np.asarray(v) for v in _device(options).predict(archs, options.confidence))
+    if options.json:
+        rows = zip(archs, ms.tolist(), low.tolist(), high.tolist(), strict=True)
+        keys = ("arch", "ms", "low", "high")
+        _print([dict(zip(keys, row, strict=True)) for row in rows], options)
+        return 0
+    print(f"      ms  {options.confidence:.0%} interval       architecture")
+    for arch, m, lo, hi in zip(archs, ms, low, high, strict=True):
+        print(f"{m:8.3f}  {lo:8.3f} {hi:8.3f}  {arch}")
+    return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    from .latency.accuracy import read_accuracy
+
+    table = read_accuracy(options.accuracy, options.column)
+    found = _device(options).search(
+        options.max_ms, table, k=options.k, confidence=options.confidence
+    )
+    if options.json:
+        _print([hit._asdict() for hit in found], options)
+    elif not found:
+        print(f"nothing fits in {options.max_ms:g} ms")
+    else:
+        print("accuracy        ms  interval           architecture")
+        for hit in found:
+            print(f"{hit.accuracy:8.3f}  {hit.ms:8.3f}  {hit.low:8.3f} {hit.high:8.3f}  {hit.arch}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    examination = examine()
+    _print(examination.as_json() if options.json else str(examination), options)
+    return 0 if examination.healthy else 1
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .latency.demo import run_demo
+
+    demo = run_demo(progress=not options.json, **_calibration_arguments(options))
+    _print(demo.as_json() if options.json else str(demo), options)
+    return 0
+
+
+def _print(value: Any, options: argparse.Namespace) -> None:
+    print(json.dumps(value, indent=2) if options.json else value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""A calibrated device: what `calibrate` gives, and a profile holds."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import machine
+from ..bundle import Bundle
+from ..errors import ArgumentError
+from ..measure import DRIFT_LIMIT, Measurement, summarise
+from ..runtimes import diagnose
+from ..spaces import get_space
+from .prediction import Prediction
+from .predictor import Adapted, Predictor, load_predictor, open_bundle
+from .profile import Profile, check_bundle, fingerprint, load_profile, save_profile
+from .search import Found, search
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .search import Accuracy
+
+_log = logging.getLogger(__name__)
+
+BY_CALLABLE = "measure"
+"""`info["runtime"]` of a device that a callable timed."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Two networks timed again."""
+
+    names: tuple[str, ...]
+    before_ms: tuple[float, ...]
+    """Milliseconds when the device was calibrated."""
+    now_ms: tuple[float, ...]
+    drift: float
+    """Mean relative change."""
+    drifted: bool
+    """Whether that is more than the timings' own noise explains: calibrate again."""
+
+
+class Device:
+    """Predicts the milliseconds of any architecture of a space on one calibrated device.
+
+    Made by `calibrate` or `Device.load`. Predicting is thread-safe, also while another thread
+    updates.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        bundle: Bundle,
+        predictor: Predictor,
+        measure: Callable[[str], float] | None = None,
+    ) -> None:
+        self._bundle = bundle
+        self._predictor = predictor
+        self._measure = measure
+        self._space = get_space(profile.space)
+        self._lock = threading.Lock()
+        self._profile = profile
+        self._adapted = _adapt(predictor, profile.measurements)
+
+    def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
+        """Milliseconds and interval of one architecture (floats) or of N (arrays of shape (N,)).
+
+        Raises ArchitectureError, naming the position, for a string that the space does not have.
+        """
+        return self._adapted.predict(archs, confidence)
+
+    def search(
+        self,
+        max_ms: float,
+        accuracy: Accuracy,
+        k: int = 5,
+        confidence: float = 0.9,
+        max_memory: int | None = None,
+        seed: int = 0,
+    ) -> list[Found]:
+        """The `k` most accurate architectures within `max_ms` milliseconds; see `search.search`."""
+        return search(self._space, self.predict, max_ms, accuracy, k, confidence, max_memory, seed)
+
+    @property
+    def space(self) -> str:
+        """Name of the space whose architectures it predicts."""
+        return self._profile.space
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """What was timed: `.name` (canonical architecture), `.ms`, `.spread`, `.runs`, `.p90`."""
+        return list(self._profile.measurements)
+
+    @property
+    def embedding(self) -> NDArray[np.float64]:
+        """The device as a vector (a copy); devices that behave alike are near each other."""
+        return np.array(self._adapted.embedding, dtype=np.float64)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What was calibrated and how (a copy).
+
+        `cpu`, `cores`, `os`, `governor`, `runtime` (`measure` for a callable), `runtime_version`,
+        `threads`, `edgewise` (library version), `predictor`, `space`, `bundle`, `calibrated_at`
+        (UTC), `seconds`, `notes` (what may have spoilt the timings), `noise` (relative, of the
+        timings as the predictor sees it), `semantics` (which operations the runtime executes).
+        """
+        adapted = self._adapted
+        found = {"noise": float(adapted.noise), "semantics": adapted.semantics}
+        return {**self._profile.info, **found}
+
+    def next_reference(self, candidates: Sequence[str] | None = None) -> str:
+        """The architecture whose timing would teach most, of `candidates` or of all not timed."""
+        timed = {m.name for m in self._profile.measurements}
+        if candidates is None:
+            candidates = [arch for arch in self._space.architectures() if arch not in timed]
+        return self._adapted.next_reference(candidates)
+
+    def update(self, arch: str, ms: float) -> None:
+        """Add a timing, or replace the one of the same architecture, and adapt again.
+
+        The stored profile is not touched; `save` writes one. Raises MeasurementError unless `ms`
+        is finite and positive.
+        """
+        from .timing import valid_ms
+
+        canonical = self._space.parse(arch)
+        fresh = summarise(canonical, [valid_ms(arch, ms)])
+        with self._lock:
+            others = [m for m in self._profile.measurements if m.name != canonical]
+            profile = replace(self._profile, measurements=(*others, fresh))
+            self._adapted = _adapt(self._predictor, profile.measurements)
+            self._profile = profile
+
+    def check(self, measure: Callable[[str], float] | None = None) -> Check:
+        """Time the fastest and the slowest known network again, and say whether the device drifted.
+
+        `measure` is needed for a loaded device that a callable had timed. Takes a few seconds on
+        this machine. Raises ArgumentError when there is nothing to time with.
+        """
+        profile, measure = self._profile, measure or self._measure
+        chosen = _extremes(self._timeable(profile, measure))
+        if measure is not None:
+            now = [_ask(measure, m.name) for m in chosen]
+        else:
+            now = [m.ms for m in self.time([m.name for m in chosen], budget_s=10)]
+        changes = [n / m.ms - 1 for n, m in zip(now, chosen, strict=True)]
+        drift = float(np.mean(changes))
+        noise = max([self._adapted.noise, *(m.spread for m in chosen)])
+        drifted = abs(drift) > max(2 * DRIFT_LIMIT, 3 * noise / math.sqrt(len(chosen)))
+        if drifted:
+            _log.warning(
+                "the device is %.0f %% %s than when it was calibrated; calibrate again",
+                100 * abs(drift),
+                "slower" if drift > 0 else "faster",
+            )
+        before = tuple(m.ms for m in chosen)
+        return Check(tuple(m.name for m in chosen), before, tuple(now), drift, drifted)
+
+    def time(
+        self, archs: Sequence[str], *, budget_s: float = 60.0, progress: bool = False
+    ) -> list[Measurement]:
+        """Time reference networks again, or others than those of the calibration.
+
+        Only what the bundle has models of can be timed. Raises ArgumentError for others, and for
+        a device that a callable timed; RuntimeUnavailableError when its runtime is missing.
+        """
+        from ..measure import measure
+        from ..runtimes import get_runtime
+        from .timing import progress_bar, reference_sessions
+
+        info = self._profile.info
+        if info["runtime"] == BY_CALLABLE:
+            raise ArgumentError("a callable timed this device, so nothing can be timed here")
+        runtime = get_runtime(info["runtime"])
+        names = [self._space.parse(arch) for arch in archs]
+        threads = int(info["threads"])
+        sessions = reference_sessions(self._bundle, runtime, names, threads)
+        with progress_bar(progress, "timing") as advance:
+            timings = measure(
+                [session.invoke for session in sessions],
+                names=names,
+                threads=threads,
+                budget_s=budget_s,
+                progress=advance,
+            )
+        for note in timings.report.notes:
+            _log.warning("%s", note)
+        return list(timings.measurements)
+
+    def save(self, path: str | Path, *, create_parents: bool = False) -> None:
+        """Write a profile to `path`, atomically. Raises StorageError when the disk refuses."""
+        profile = replace(self._profile, info=self.info)
+        save_profile(profile, path, create_parents=create_parents)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        space: str | None = None,
+        bundle: str | Path | Bundle | None = None,
+    ) -> Device:
+        """Read a profile; `bundle` is the one it was made with, when that is not the shipped one.
+
+        Warns through `logging` when this is another machine, or its runtime is missing or of
+        another version. Raises BundleError for a damaged file or one that is no profile;
+        ProfileError for one of another space than `space`, or another version of this library.
+        """
+        profile = load_profile(path, space=space)
+        opened = open_bundle(profile.space, bundle)
+        check_bundle(path, profile, opened)
+        for difference in differences(profile.info):
+            _log.warning("%s: %s", path, difference)
+        predictor = load_predictor(
+            profile.predictor, opened, "auto", int(profile.info.get("threads") or 1)
+        )
+        return cls(profile, opened, predictor)
+
+    def __repr__(self) -> str:
+        info = self._profile.info
+        return (
+            f"<Device {info.get('cpu')}, {info.get('runtime')} {info.get('runtime_version') or ''}"
+            f"x{info.get('threads')}, {self.space}, {len(self._profile.measurements)} timings>"
+        )
+
+    def _timeable(
+        self, profile: Profile, measure: Callable[[str], float] | None
+    ) -> list[Measurement]:
+        if measure is None and profile.info.get("runtime") == BY_CALLABLE:
+            raise ArgumentError(
+                "this device was timed by a callable, which a profile cannot hold: pass measure="
+            )
+        if measure is not None:
+            return list(profile.measurements)
+        shipped = set(self._bundle.manifest.get("references", []))
+        return [m for m in profile.measurements if m.name in shipped]
+
+
+def _adapt(predictor: Predictor, measured: Sequence[Measurement]) -> Adapted:
+    if len(measured) < predictor.min_samples:
+        raise ArgumentError(
+            f"{len(measured)} timings are too few: this predictor needs {predictor.min_samples}"
+        )
+    return predictor.adapt([m.name for m in measured], [m.ms for m in measured])
+
+
+def _extremes(measured: Sequence[Measurement]) -> list[Measurement]:
+    ordered = sorted(measured, key=lambda m: m.ms)
+    return [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
+
+
+def _ask(measure: Callable[[str], float], arch: str) -> float:
+    from .timing import valid_ms
+
+    return valid_ms(arch, measure(arch))
+
+
+def device_info(runtime: str, version: str | None, threads: int) -> dict[str, Any]:
+    """The part of `Device.info` that describes this machine and its runtime."""
+    import datetime as dt
+    import platform
+
+    from .. import __version__
+
+    now = dt.datetime.now(dt.timezone.utc)
+    return {
+        "cpu": machine.cpu_model(),
+        "cores": machine.cores(),
+        "os": f"{platform.system()} {platform.machine()}",
+        "governor": machine.governor(),
+        "runtime": runtime,
+        "runtime_version": version,
+        "threads": threads,
+        "edgewise": __version__,
+        "calibrated_at": now.isoformat(timespec="seconds"),
+    }
+
+
+def differences(info: Mapping[str, Any]) -> list[str]:
+    """What makes this machine another one than `info` was taken on; nothing for a callable's."""
+    if info.get("runtime") == BY_CALLABLE:
+        return []  # the callable timed some other device, and this machine never mattered
+    found = []
+    here = machine.cpu_model()
+    if here != info.get("cpu"):
+        found.append(f"was calibrated on {info.get('cpu')!r}; this machine is {here!r}")
+    diagnosis = diagnose(str(info["runtime"]))
+    if not diagnosis.works:
+        found.append(f"was calibrated with {info['runtime']}, which does not work here")
+    elif diagnosis.version != info.get("runtime_version"):
+        found.append(
+            f"was calibrated with {info['runtime']} {info.get('runtime_version')}; "
+            f"{diagnosis.version} is installed"
+        )
+    return found
+
+
+__all__ = ["BY_CALLABLE", "Check", "Device", "device_info", "differences", "fingerprint"]

@@ -1,0 +1,123 @@
+"""A calibrated device as a file: the timings, and what they were taken on.
+
+The timings are stored and not the adapted model, since adapting takes milliseconds and a file of
+a few numbers can be read, checked and kept. The format is the bundle's, with kind `profile`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bundle import Bundle, bundle_pieces
+from ..errors import BundleError, ProfileError
+from ..measure import Measurement
+from ..storage import write_atomic
+
+_KIND = "profile"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is stored of a device."""
+
+    space: str
+    predictor: str
+    measurements: tuple[Measurement, ...]
+    """One a timed architecture (`name` is its canonical string), in the order of timing."""
+    info: Mapping[str, Any]
+    """JSON values, see `Device.info`."""
+    bundle: Mapping[str, str]
+    """Name and fingerprint of the latency bundle that the timings were adapted with."""
+
+
+def fingerprint(bundle: Bundle) -> dict[str, str]:
+    """What tells one latency bundle from another: its name and a digest of its tensors' hashes."""
+    hashes = json.dumps(bundle.manifest.get("sha256", {}), sort_keys=True)
+    digest = hashlib.sha256(hashes.encode()).hexdigest()
+    return {"name": bundle.name, "fingerprint": digest[:16]}
+
+
+def save_profile(profile: Profile, path: str | Path, *, create_parents: bool = False) -> None:
+    """Write `profile`, atomically. Raises StorageError when the disk does not take it."""
+    measured = profile.measurements
+    pieces = bundle_pieces(
+        kind=_KIND,
+        name=f"{profile.space} on {profile.info.get('cpu', 'a device')}",
+        manifest={
+            "space": profile.space,
+            "predictor": profile.predictor,
+            "architectures": [m.name for m in measured],
+            "info": dict(profile.info),
+            "bundle": dict(profile.bundle),
+        },
+        tensors={
+            "ms": np.array([m.ms for m in measured], np.float64),
+            "spread": np.array([m.spread for m in measured], np.float64),
+            "runs": np.array([m.runs for m in measured], np.int64),
+            "p90": np.array([m.p90 for m in measured], np.float64),
+        },
+    )
+    write_atomic(path, pieces, create_parents=create_parents)
+
+
+def load_profile(path: str | Path, *, space: str | None = None) -> Profile:
+    """Read a profile.
+
+    Raises BundleError for a damaged file or one that is no profile; ProfileError when it was made
+    by another version of this library, or for another space than `space`.
+    """
+    bundle = Bundle.open(path, kind=_KIND)
+    manifest = bundle.manifest
+    try:
+        profile = Profile(
+            space=str(manifest["space"]),
+            predictor=str(manifest["predictor"]),
+            measurements=tuple(_measurements(manifest["architectures"], bundle)),
+            info=dict(manifest["info"]),
+            bundle={str(key): str(value) for key, value in manifest["bundle"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ProfileError(f"{path}: the profile is incomplete ({error!r})") from error
+    _check_version(path, profile)
+    if space is not None and profile.space != space:
+        raise ProfileError(f"{path}: is a profile of space {profile.space!r}, not {space!r}")
+    return profile
+
+
+def _measurements(archs: Sequence[str], bundle: Bundle) -> list[Measurement]:
+    columns = [bundle.tensor(name) for name in ("ms", "spread", "runs", "p90")]
+    if any(column.shape != (len(archs),) for column in columns):
+        raise ValueError("its tensors do not have one value an architecture")
+    ms, spread, runs, p90 = (column.tolist() for column in columns)
+    rows = zip(archs, ms, spread, runs, p90, strict=True)
+    return [Measurement(str(a), float(m), float(s), int(r), float(p)) for a, m, s, r, p in rows]
+
+
+def _check_version(path: str | Path, profile: Profile) -> None:
+    """The first two numbers decide: what a prediction means may change with them only."""
+    from .. import __version__
+
+    made_by = str(profile.info.get("edgewise", ""))
+    if made_by.split(".")[:2] != __version__.split(".")[:2]:
+        raise ProfileError(
+            f"{path}: was made by edgewise {made_by or 'of unknown version'}, this is "
+            f"{__version__}; calibrate again (the file is left as it is)"
+        )
+
+
+def check_bundle(path: str | Path, profile: Profile, bundle: Bundle) -> None:
+    """Raise BundleError unless `bundle` is the one that `profile` was adapted with."""
+    found = fingerprint(bundle)
+    if found != dict(profile.bundle):
+        raise BundleError(
+            f"{path}: was adapted with bundle {profile.bundle.get('name')!r} "
+            f"({profile.bundle.get('fingerprint')}), not with {found['name']!r} "
+            f"({found['fingerprint']}); pass that one as bundle=, or calibrate again"
+        )

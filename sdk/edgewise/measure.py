@@ -1,0 +1,349 @@
+"""Honest timing of several things that run on this machine, side by side.
+
+Each is warmed up until steady. Then rounds go over all of them, so that a machine that slows down
+or is disturbed hits all alike; every other round goes backwards, so that within a round no place
+is better than another. Rounds go on until every median is known well enough. Medians and spreads
+are over single runs.
+
+A run is wall time. When another program took the CPU away in the middle of a run on one thread,
+the time that the run had the CPU counts instead: the interruption says nothing of the network, and
+would hit long runs most. How often that was, and whatever else may have spoilt the timings (a
+drift between the first and the last rounds, a busy machine, a hypervisor), is reported in words.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import machine
+from .arguments import positive_int, positive_seconds
+from .errors import ArgumentError
+
+try:
+    import resource
+except ImportError:  # not a Unix: runs are wall time, come what may
+    resource = None  # type: ignore[assignment]
+
+DRIFT_LIMIT = 0.05
+"""Relative change from the first to the last rounds that is worth a word."""
+
+_CPU_SHARE_LIMIT = 0.9
+_STEAL_LIMIT = 0.02
+_IQR_OF_NORMAL = 1.349  # interquartile range of a normal distribution, in standard deviations
+_ERROR_OF_MEDIAN = 1.2533  # standard error of a normal sample's median, in those of its mean
+_SHORT_RUN_S = 0.05  # below this a run still feels the caches that the previous network left
+
+Progress = Callable[[int, int], None]
+"""`progress(done, total)`; what is counted are visits of one network in one round."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What timing one thing gave."""
+
+    name: str
+    ms: float
+    """Median of one run, milliseconds."""
+    spread: float
+    """Relative spread of single runs: interquartile range / 1.349 / median; 0 for a single run."""
+    runs: int
+    """Number of timed runs."""
+    p90: float
+    """90th percentile of one run, milliseconds."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Under what conditions the timings were taken."""
+
+    seconds: float
+    """Wall time of everything, warm-up included."""
+    rounds: int
+    """Complete rounds."""
+    error: float
+    """Relative standard error of the least well known median."""
+    drift: float
+    """Median relative change from the first third of the rounds to the last; 0 with one round."""
+    interrupted: float
+    """Share of runs during which another program took the CPU away; 0 where unknown."""
+    cpu_share: float
+    """CPU time of this process over wall time during the timed runs; about the thread count when
+    nothing else runs."""
+    stolen: float
+    """Share of the machine's CPU time that a hypervisor gave to others; 0 where unknown."""
+    load: float | None
+    """Load average of the last minute when measuring began; None where unknown."""
+    finished: bool
+    """Whether everything was timed as long as asked for, and not cut short by the budget."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What may have spoilt the timings, a sentence each; empty when nothing was seen."""
+        found = []
+        if not self.finished:
+            found.append(
+                f"the budget ended measuring after {self.rounds} rounds; a larger one makes the "
+                "timings steadier"
+            )
+        if abs(self.drift) > DRIFT_LIMIT:
+            how = "slower" if self.drift > 0 else "faster"
+            found.append(
+                f"the machine became {abs(self.drift):.0%} {how} while it was measured; let it "
+                "reach a steady temperature and clock, then measure again"
+            )
+        if self.cpu_share < _CPU_SHARE_LIMIT:
+            found.append(
+                f"other programs took the CPU away during {self.interrupted:.0%} of the runs, "
+                f"which had {self.cpu_share:.0%} of a core; stop them and measure again"
+            )
+        if self.stolen > _STEAL_LIMIT:
+            found.append(f"the hypervisor gave {self.stolen:.0%} of the CPU time to others")
+        cores = machine.cores()
+        if self.load is not None and self.load > cores:
+            found.append(f"the load average was {self.load:.1f} on {cores} cores at the beginning")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Everything `measure` found, in the order of its arguments."""
+
+    measurements: tuple[Measurement, ...]
+    report: Report
+
+
+class MeasuringInterrupted(KeyboardInterrupt):
+    """Ctrl-C while measuring; `samples` holds milliseconds of the runs until then, by name."""
+
+    def __init__(self, names: Sequence[str], samples: Sequence[Sequence[float]]) -> None:
+        super().__init__("measuring was interrupted")
+        self.samples = {name: tuple(times) for name, times in zip(names, samples, strict=True)}
+
+
+def summarise(name: str, times_ms: Sequence[float]) -> Measurement:
+    """Median, spread and 90th percentile of the runs `times_ms` (milliseconds, at least one)."""
+    low, median, high, p90 = np.percentile(times_ms, [25, 50, 75, 90])
+    spread = (high - low) / _IQR_OF_NORMAL / median
+    return Measurement(name, float(median), float(spread), len(times_ms), float(p90))
+
+
+def measure(
+    runs: Sequence[Callable[[], object]],
+    *,
+    names: Sequence[str],
+    min_runs: int = 10,
+    min_seconds: float = 0.2,
+    max_seconds: float = 1.0,
+    precision: float = 0.01,
+    threads: int = 1,
+    budget_s: float | None = None,
+    progress: Progress | None = None,
+    earlier: Sequence[Sequence[float]] | None = None,
+) -> Timings:
+    """Time each of `runs`, at least `min_runs` times and `min_seconds` seconds.
+
+    Goes on while a median's relative standard error is above `precision`, but not beyond
+    `max_seconds` seconds of wall time each. threads: how many the runs use; interruptions can be told
+    from work on one only. budget_s bounds the whole in seconds; the first round is completed even
+    so, that everything has a time. `earlier` holds milliseconds of runs of an interrupted
+    measurement, which count.
+
+    Raises ArgumentError for impossible arguments, MeasuringInterrupted (a KeyboardInterrupt that
+    carries the runs timed so far) on Ctrl-C, and whatever a run raises.
+    """
+    _check(runs, names, min_runs, min_seconds, budget_s)
+    if earlier is None:
+        earlier = [()] * len(runs)
+    if len(earlier) != len(runs):
+        raise ArgumentError(f"earlier has {len(earlier)} entries for {len(runs)} things to time")
+    lanes = [_Lane(run, list(times)) for run, times in zip(runs, earlier, strict=True)]
+    plan = _Plan(min_runs, min_seconds, max(max_seconds, min_seconds), precision, budget_s)
+    try:
+        report = _measure(lanes, plan, _Stopwatch(threads), progress)
+    except KeyboardInterrupt:
+        raise MeasuringInterrupted(names, [lane.samples for lane in lanes]) from None
+    measured = [summarise(name, lane.samples) for name, lane in zip(names, lanes, strict=True)]
+    return Timings(tuple(measured), report)
+
+
+def _check(
+    runs: Sequence[object],
+    names: Sequence[str],
+    min_runs: int,
+    min_seconds: float,
+    budget_s: float | None,
+) -> None:
+    if not runs:
+        raise ArgumentError("there is nothing to measure")
+    if len(names) != len(runs):
+        raise ArgumentError(f"{len(names)} names were given for {len(runs)} things to time")
+    positive_int("min_runs", min_runs)
+    if not 0 <= min_seconds < math.inf:
+        raise ArgumentError(f"min_seconds must be a number of seconds, not {min_seconds}")
+    if budget_s is not None:
+        positive_seconds("budget_s", budget_s)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    min_runs: int
+    min_seconds: float
+    max_seconds: float
+    precision: float
+    budget_s: float | None
+
+    @property
+    def slice_s(self) -> float:
+        """How long one visit lasts, if it is more than one run."""
+        return self.min_seconds / self.min_runs
+
+
+class _Lane:
+    """One of the things that are timed, with its runs (milliseconds)."""
+
+    def __init__(self, run: Callable[[], object], earlier: list[float]) -> None:
+        self.run = run
+        self.samples = earlier
+        self.visits = [float(np.median(earlier))] if earlier else []
+        self.once_s = math.inf
+        self.seconds = sum(earlier) / 1000  # wall time of all visits
+
+    def done(self, plan: _Plan) -> bool:
+        if len(self.samples) < plan.min_runs or sum(self.samples) < 1000 * plan.min_seconds:
+            return False
+        return self.seconds >= plan.max_seconds or self.error() <= plan.precision
+
+    def error(self) -> float:
+        """Relative standard error of the median, from how much visits differ: runs of one visit
+        are alike, so they would make it look better known than it is."""
+        if len(self.visits) < 2:
+            return math.inf
+        low, median, high = np.percentile(self.visits, [25, 50, 75])
+        deviation = (high - low) / _IQR_OF_NORMAL / median
+        return float(_ERROR_OF_MEDIAN * deviation / math.sqrt(len(self.visits)))
+
+    def warm_up(self, until: float) -> None:
+        """Run until three runs in a row are about as fast as the three before.
+
+        Stops after 30 runs or one second of them, and (after one run) at the time `until`.
+        """
+        times: list[float] = []
+        while len(times) < 30 and sum(times) < 1.0:
+            begun = time.perf_counter()
+            self.run()
+            now = time.perf_counter()
+            times.append(now - begun)
+            if now > until:
+                break
+            if len(times) >= 6 and min(times[-3:]) > 0.97 * min(times[-6:-3]):
+                break
+        self.once_s = min(times[-3:])
+
+    def visit(self, stopwatch: _Stopwatch, seconds: float) -> None:
+        """Time runs for `seconds`, at least one.
+
+        A first run is not timed where it is short: it undoes what the network before did to the
+        caches, which in a long run matters no more.
+        """
+        first, begun = len(self.samples), time.perf_counter()
+        if self.once_s < _SHORT_RUN_S:
+            self.run()
+        end = time.perf_counter() + seconds
+        while len(self.samples) == first or time.perf_counter() < end:
+            self.samples.append(stopwatch.time(self.run))
+        self.visits.append(float(np.median(self.samples[first:])))
+        self.seconds += time.perf_counter() - begun
+
+
+@dataclass
+class _Stopwatch:
+    """Times single runs, and sums what they had of the CPU."""
+
+    threads: int
+    runs: int = 0
+    interrupted: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    def time(self, run: Callable[[], object]) -> float:
+        """Milliseconds of one run; see the module about interrupted ones."""
+        waits, losses = _switches()
+        cpu, wall = time.process_time(), time.perf_counter()
+        run()
+        wall = time.perf_counter() - wall
+        cpu = time.process_time() - cpu
+        waits_after, losses_after = _switches()
+        self.runs += 1
+        self.wall_s += wall
+        self.cpu_s += cpu
+        if losses_after == losses:
+            return wall * 1000
+        self.interrupted += 1
+        # a run that waits (for a disk, another thread) takes longer than its time on the CPU
+        only_worked = self.threads == 1 and waits_after == waits
+        return (min(cpu, wall) if only_worked else wall) * 1000
+
+
+def _switches() -> tuple[int, int]:
+    """How often this process lost the CPU: because it waited, and because it had to."""
+    if resource is None:
+        return 0, 0
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nvcsw, usage.ru_nivcsw
+
+
+def _measure(
+    lanes: Sequence[_Lane], plan: _Plan, stopwatch: _Stopwatch, progress: Progress | None
+) -> Report:
+    started, load, steal = time.perf_counter(), machine.load_average(), machine.stolen_ticks()
+    end = math.inf if plan.budget_s is None else started + plan.budget_s
+    for lane in lanes:
+        lane.warm_up(until=started + 0.3 * (end - started))
+    rounds = _rounds(lanes, plan, stopwatch, end, progress)
+    return Report(
+        seconds=time.perf_counter() - started,
+        rounds=rounds,
+        error=max(lane.error() for lane in lanes),
+        drift=_drift(lanes),
+        interrupted=stopwatch.interrupted / stopwatch.runs,
+        cpu_share=stopwatch.cpu_s / stopwatch.wall_s,
+        stolen=machine.stolen_share(steal, machine.stolen_ticks()),
+        load=load,
+        finished=all(lane.done(plan) for lane in lanes),
+    )
+
+
+def _rounds(
+    lanes: Sequence[_Lane],
+    plan: _Plan,
+    stopwatch: _Stopwatch,
+    end: float,
+    progress: Progress | None,
+) -> int:
+    """Visit every lane in turn until all are done or the time `end` has come; complete rounds."""
+    rounds = visits = 0
+    while rounds == 0 or not all(lane.done(plan) for lane in lanes):
+        for lane in lanes if rounds % 2 == 0 else reversed(lanes):
+            if rounds > 0 and time.perf_counter() > end:
+                return rounds
+            lane.visit(stopwatch, plan.slice_s)
+            visits += 1
+            if progress is not None:
+                progress(visits, max(plan.min_runs * len(lanes), visits))
+        rounds += 1
+    return rounds
+
+
+def _drift(lanes: Sequence[_Lane]) -> float:
+    changes = []
+    for lane in lanes:
+        third = len(lane.visits) // 3 or 1
+        if len(lane.visits) > 1:
+            first, last = np.median(lane.visits[:third]), np.median(lane.visits[-third:])
+            changes.append(last / first - 1)
+    return float(np.median(changes)) if changes else 0.0
