@@ -42,7 +42,7 @@ Bundle::~Bundle() = default;
 void Bundle::load(std::string_view kind) {
   BundleHeader header = read_bundle_header(file_->data(), file_->size());
   if (!kind.empty() && header.kind != kind) {
-    throw Error(ErrorKind::kBundle, "a bundle of kind '" + header.kind + "', but '" +
+    throw Error(ErrorKind::kBundle, "a bundle of kind '" + printable(header.kind) + "', but '" +
                                         std::string(kind) + "' is needed");
   }
   kind_ = std::move(header.kind);
@@ -77,7 +77,7 @@ const Tensor& Bundle::tensor(std::string_view name) const { return checked(entry
 
 const Bundle::Entry& Bundle::entry(std::string_view name) const {
   const auto it = index_.find(std::string(name));
-  if (it == index_.end()) fail("has no tensor '" + std::string(name) + "'");
+  if (it == index_.end()) fail("has no tensor '" + printable(name) + "'");
   return *entries_[it->second];
 }
 
@@ -86,7 +86,7 @@ const Tensor& Bundle::checked(const Entry& entry) const {
   if (!entry.verified.load(std::memory_order_acquire)) {
     const Tensor& tensor = entry.tensor;
     if (sha256_hex(tensor.data, tensor.bytes) != entry.sha256) {
-      fail("damaged: tensor '" + tensor.name + "' does not match its sha256");
+      fail("damaged: tensor '" + printable(tensor.name) + "' does not match its sha256");
     }
     entry.verified.store(true, std::memory_order_release);
   }

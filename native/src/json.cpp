@@ -30,7 +30,7 @@ json parse_object(std::string_view text, const char* what) {
     } else if (event == json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
       if (!keys.back().insert(key).second) {
-        throw Error(ErrorKind::kBundle, subject + " has '" + key + "' twice");
+        throw Error(ErrorKind::kBundle, subject + " has '" + printable(key) + "' twice");
       }
     }
     return true;

@@ -19,12 +19,9 @@ std::string op_list() {
 }
 
 [[noreturn]] void fail_at(std::string_view text, std::size_t position, const std::string& cause) {
-  constexpr std::size_t kShown = 120;
-  const std::string shown(text.substr(0, kShown));
   throw Error(ErrorKind::kArchitecture,
               "nasbench201: at character " + std::to_string(position) + ": " + cause + " in '" +
-                  shown + (text.size() > kShown ? "..." : "") +
-                  "'; the form is '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|' with op one of " +
+                  printable(text) + "'; the form is '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|' with op one of " +
                   op_list());
 }
 
@@ -46,7 +43,7 @@ void expect_op(std::string_view text, std::size_t& position) {
   const std::string_view op = text.substr(position, stop - position);
   if (op.empty()) fail_at(text, position, "an operation is missing");
   if (std::find(kOpNames.begin(), kOpNames.end(), op) == kOpNames.end()) {
-    fail_at(text, position, "unknown operation '" + std::string(op.substr(0, 40)) + "'");
+    fail_at(text, position, "unknown operation '" + printable(op, 40) + "'");
   }
   position = stop;
 }
@@ -161,7 +158,7 @@ constexpr std::array<const char*, 3> kSemanticsNames = {"all", "reachable", "liv
 Semantics semantics_from(std::string_view name) {
   const auto it = std::find(kSemanticsNames.begin(), kSemanticsNames.end(), name);
   if (it == kSemanticsNames.end()) {
-    throw Error(ErrorKind::kArgument, "nasbench201: unknown semantics '" + std::string(name) +
+    throw Error(ErrorKind::kArgument, "nasbench201: unknown semantics '" + printable(name) +
                                           "'; one of all, reachable, live");
   }
   return static_cast<Semantics>(it - kSemanticsNames.begin());

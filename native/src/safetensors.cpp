@@ -22,7 +22,7 @@ constexpr std::string_view kPadding = "_pad.";
 
 [[noreturn]] void fail(const std::string& cause) { throw Error(ErrorKind::kBundle, cause); }
 
-std::string named(const std::string& tensor) { return "tensor '" + tensor + "'"; }
+std::string named(const std::string& tensor) { return "tensor '" + printable(tensor) + "'"; }
 
 struct DTypeInfo {
   DType dtype;
@@ -110,7 +110,7 @@ DType dtype_from(const std::string& written, const std::string& tensor) {
   for (const DTypeInfo& info : kDTypes) {
     if (written == info.name) return info.dtype;
   }
-  fail(named(tensor) + " has the unknown dtype '" + written + "'");
+  fail(named(tensor) + " has the unknown dtype '" + printable(written) + "'");
 }
 
 struct Extent {

@@ -59,7 +59,7 @@ const Space& get_space(std::string_view name) {
   std::string known;
   for (const std::string& each : space_names()) known += (known.empty() ? "" : ", ") + each;
   throw Error(ErrorKind::kArgument,
-              "unknown space '" + std::string(name) + "'; there is " + known);
+              "unknown space '" + printable(name) + "'; there is " + known);
 }
 
 }  // namespace edgewise

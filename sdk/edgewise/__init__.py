@@ -23,13 +23,14 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .latency import Device, Prediction, calibrate, predict
+    from .latency import Device, Prediction, calibrate, current_device, predict
 
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
     "Device": ".latency",
     "Prediction": ".latency",
     "calibrate": ".latency",
+    "current_device": ".latency",
     "predict": ".latency",
 }
 
@@ -47,6 +48,7 @@ __all__ = [
     "StorageError",
     "__version__",
     "calibrate",
+    "current_device",
     "predict",
 ]
 

@@ -137,9 +137,7 @@ def get_space(name: str) -> Space:
 class AdaptedLatency:
     """The `edgewise` predictor of one device. Immutable."""
 
-    def predict(
-        self, archs: str | Iterable[str], confidence: float = 0.9
-    ) -> tuple[Any, Any, Any]:
+    def predict(self, archs: str | Iterable[str], confidence: float = 0.9) -> tuple[Any, Any, Any]:
         """(ms, low, high): floats of one architecture, (N,) float64 of a sequence."""
 
     @property

@@ -108,7 +108,6 @@ def _device_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", type=Path, metavar="FILE", help="a saved device (default: the last calibrated)"
     )
-    parser.add_argument("--bundle", type=Path, help="the bundle that --profile was made with")
     parser.add_argument("--confidence", type=float, default=0.9, help="of intervals (default 0.9)")
 
 
@@ -117,7 +116,7 @@ def _device(options: argparse.Namespace) -> Device:
 
     if options.profile is None:
         return current_device()
-    return Device.load(options.profile, bundle=options.bundle)
+    return Device.load(options.profile)
 
 
 def _calibration_arguments(options: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ import numpy as np
 from . import __version__, machine
 from .bundle import Bundle
 from .errors import EdgewiseError
+from .latency import predictor
 from .measure import measure
 from .runtimes import RUNTIMES, Diagnosis, diagnose
 from .storage import data_dir
 
-_BUNDLES = Path(__file__).resolve().parent / "bundles"
 _UNSTEADY = 0.05
 _BUSY = 0.7  # load average a core
 
@@ -95,7 +94,7 @@ def examine() -> Examination:
 
 def _bundles() -> list[Finding]:
     found = []
-    for path in sorted(_BUNDLES.glob("*.safetensors")):
+    for path in sorted(predictor.BUNDLES.glob("*.safetensors")):
         try:
             bundle = Bundle.open(path)
             bundle.verify()
@@ -104,7 +103,9 @@ def _bundles() -> list[Finding]:
         else:
             detail = f"{bundle.kind}, {path.stat().st_size / 1e6:.2f} MB, every hash is right"
             found.append(Finding(f"bundle {path.name}", True, detail))
-    return found or [Finding("bundles", False, f"none in {_BUNDLES}", "reinstall edgewise")]
+    return found or [
+        Finding("bundles", False, f"none in {predictor.BUNDLES}", "reinstall edgewise")
+    ]
 
 
 def _storage() -> Finding:

@@ -145,16 +145,26 @@ def measure(
     progress: Progress | None = None,
     earlier: Sequence[Sequence[float]] | None = None,
 ) -> Timings:
-    """Time each of `runs`, at least `min_runs` times and `min_seconds` seconds.
+    """Time each of `runs`, side by side.
 
-    Goes on while a median's relative standard error is above `precision`, but not beyond
-    `max_seconds` seconds of wall time each. threads: how many the runs use; interruptions can be told
-    from work on one only. budget_s bounds the whole in seconds; the first round is completed even
-    so, that everything has a time. `earlier` holds milliseconds of runs of an interrupted
-    measurement, which count.
+    Args:
+        runs: what is timed: callables without arguments.
+        names: one a run.
+        min_runs: timed runs of each, at least.
+        min_seconds: their sum, at least.
+        max_seconds: wall time spent on each after warming up, about at most, however badly its
+            median is known.
+        precision: the relative standard error at which a median is known well enough.
+        threads: how many the runs use; interruptions can be made good on one only.
+        budget_s: bounds the whole, in seconds; one round is completed even so, that everything
+            has a time.
+        progress: called after each visit of one run in one round.
+        earlier: milliseconds of the runs of an interrupted measurement, which count.
 
-    Raises ArgumentError for impossible arguments, MeasuringInterrupted (a KeyboardInterrupt that
-    carries the runs timed so far) on Ctrl-C, and whatever a run raises.
+    Raises:
+        ArgumentError: impossible arguments.
+        MeasuringInterrupted: Ctrl-C; it is a KeyboardInterrupt with the runs timed until then.
+        Exception: whatever a run raises.
     """
     _check(runs, names, min_runs, min_seconds, budget_s)
     if earlier is None:
@@ -211,12 +221,13 @@ class _Lane:
         self.samples = earlier
         self.visits = [float(np.median(earlier))] if earlier else []
         self.once_s = math.inf
-        self.seconds = sum(earlier) / 1000  # wall time of all visits
+        self.timed_s = sum(earlier) / 1000
+        self.spent_s = self.timed_s  # with what is not timed
 
     def done(self, plan: _Plan) -> bool:
-        if len(self.samples) < plan.min_runs or sum(self.samples) < 1000 * plan.min_seconds:
+        if len(self.samples) < plan.min_runs or self.timed_s < plan.min_seconds:
             return False
-        return self.seconds >= plan.max_seconds or self.error() <= plan.precision
+        return self.spent_s >= plan.max_seconds or self.error() <= plan.precision
 
     def error(self) -> float:
         """Relative standard error of the median, from how much visits differ: runs of one visit
@@ -257,7 +268,8 @@ class _Lane:
         while len(self.samples) == first or time.perf_counter() < end:
             self.samples.append(stopwatch.time(self.run))
         self.visits.append(float(np.median(self.samples[first:])))
-        self.seconds += time.perf_counter() - begun
+        self.timed_s += sum(self.samples[first:]) / 1000
+        self.spent_s += time.perf_counter() - begun
 
 
 @dataclass

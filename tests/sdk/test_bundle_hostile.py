@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgewise import BundleError
 from edgewise.bundle import Bundle, bundle_pieces
@@ -20,11 +21,11 @@ OTHERS = np.arange(3, dtype=np.uint8)
 
 
 def good() -> bytes:
-    tensors = {"weights": WEIGHTS, "others": OTHERS}
+    tensors: dict[str, NDArray[Any] | bytes] = {"weights": WEIGHTS, "others": OTHERS}
     return b"".join(bundle_pieces("latency", "small", {"seed": 7}, tensors))
 
 
-def refused(raw: bytes, message: str = "") -> str:
+def refused(raw: bytes, message: str | None = None) -> str:
     """The message of the one error that opening and checking `raw` must give."""
     with pytest.raises(BundleError, match=message) as caught:
         Bundle.from_bytes(raw, name="file.safetensors").verify()
@@ -211,7 +212,7 @@ MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
         "'ghost' has a sha256, but is not in the file",
     ),
     "deflated is text": ({"deflated": "weights"}, "'deflated' is not a list"),
-    "deflated is unknown": ({"deflated": ["ghost"]}, "not a tensor: \"ghost\""),
+    "deflated is unknown": ({"deflated": ["ghost"]}, 'not a tensor: "ghost"'),
     "deflated is a number": ({"deflated": [3]}, "not a tensor: 3"),
 }
 

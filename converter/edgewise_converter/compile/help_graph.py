@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
-from torch.func import vmap
+from torch.func import functionalize, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from edgewise_converter.latency.help_network import NetworkConfig, Params, cell_graphs, predict
@@ -158,10 +158,15 @@ def compile_help(network: NetworkConfig, *, samples: int = 10) -> dict[str, byte
 
 
 def trace(function: Function, arguments: Sequence[Tensor]) -> fx.GraphModule:
-    """``function`` as plain tensor arithmetic, gradients taken and constants computed."""
-    # A bound method counts its object as one argument more, hence the lambda.
-    traced: fx.GraphModule = make_fx(lambda *values: function(*values))(*arguments)
+    """`function` as plain tensor arithmetic, gradients taken and constants computed."""
+    # A bound method counts its object as one argument more, hence the lambda. Without
+    # `functionalize` the trace would write into tensors, which no file format can.
+    pure = functionalize(lambda *values: function(*values))
+    traced: fx.GraphModule = make_fx(pure)(*arguments)
+    _tidy_views(traced.graph)
     _fold_constants(traced)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
     return traced
 
 
@@ -182,10 +187,10 @@ def to_onnx(
             verbose=False,
         )
         assert program is not None
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
-            program.save(path, external_data=False)
-            return path.read_bytes()
+    model = program.model_proto
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output):
+        part.ClearField("metadata_props")  # where in which source file each came from
+    return bytes(model.SerializeToString())
 
 
 def to_tflite(module: nn.Module, arguments: tuple[Tensor, ...]) -> bytes:
@@ -204,11 +209,24 @@ def _example_operations(count: int) -> Tensor:
     return nn.functional.one_hot(torch.arange(count * 6).reshape(count, 6) % 5, 5).float()
 
 
-def _fold_constants(module: fx.GraphModule) -> None:
-    """Compute once what depends on no input: the fixed tables of the cell's graph.
+def _tidy_views(graph: fx.Graph) -> None:
+    """Take out views that change no shape, a third of what tracing leaves, and writes in place."""
+    aten = torch.ops.aten
+    views = (aten.view.default, aten._unsafe_view.default, aten.expand.default)
+    # `vmap` squeezes in place below the reach of `functionalize`.
+    in_place = {
+        aten.squeeze_.dim: aten.squeeze.dim,
+        aten.squeeze_.dims: aten.squeeze.dims,
+    }
+    for node in list(graph.nodes):
+        node.target = in_place.get(node.target, node.target)
+        if node.target in views and node.meta["val"].shape == node.args[0].meta["val"].shape:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
 
-    They are built by writing into slices, which no file format has.
-    """
+
+def _fold_constants(module: fx.GraphModule) -> None:
+    """Compute once what depends on no input: the fixed tables of the cell's graph."""
     graph, known = module.graph, dict[fx.Node, Any]()
     for node in list(graph.nodes):
         if node.op == "get_attr":
@@ -223,12 +241,6 @@ def _fold_constants(module: fx.GraphModule) -> None:
             module.register_buffer(name, known[node].detach().clone().contiguous())
             with graph.inserting_after(node):
                 node.replace_all_uses_with(graph.get_attr(name))
-    graph.eliminate_dead_code()
-    # In-place writes are never dead to fx; the folded ones are.
-    for node in reversed(list(graph.nodes)):
-        if node in known and not node.users:
-            graph.erase_node(node)
-    module.recompile()
 
 
 @contextmanager

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 #: deepest ones.
 _NETWORK_TOLERANCE = 1e-4
 _HELP_TOLERANCE = 1e-5
+#: What a bundle keeps of each part's manifest, beside the entry of the part's own name.
+_PART_KEYS = ("seed", "command", "trained_on", "tables", "versions")
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,9 @@ def _manifest(parts: LatencyParts, command: str, archs: Sequence[str]) -> dict[s
     }
     for key, part in zip(("edgewise", "help"), parts.parts, strict=False):
         manifest["metrics"][key] = part.manifest.get("metrics")
-        manifest[key] = {
-            "seed": part.manifest.get("seed"),
-            "command": part.manifest.get("command"),
-            "trained_on": _trained_on(part),
-            **part.manifest.get(key, {}),
-        }
+        about = part.manifest
+        manifest[key] = {name: about[name] for name in _PART_KEYS if name in about}
+        manifest[key] |= about.get(key, {})
     return manifest
 
 

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from edgewise.errors import ArgumentError
-from edgewise.spaces import Space, get_space
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgewise.errors import ArgumentError
+from edgewise.spaces import Space, get_space
 from edgewise_converter.latency.help_network import OPERATIONS, cell_graphs
 
 FloatArray = NDArray[np.float64]
@@ -41,17 +41,16 @@ def graphs(codes: Codes) -> Tensor:
 
 def live(codes: Codes) -> BoolArray:
     """Which operations matter, (N, 6): fed something else than zeros, and used by the output."""
-    weights = 1 << np.arange(codes.shape[1])
-    present = (codes != _NONE) @ weights
+    edges = np.arange(codes.shape[1])
+    present = (codes != _NONE) @ (1 << edges)
     kept = np.array(_live_patterns())[present]
-    alive: BoolArray = (kept[:, None] & weights) != 0
+    alive: BoolArray = np.asarray(kept[:, None] >> edges & 1, dtype=np.bool_)
     return alive
 
 
 def connected(codes: Codes) -> BoolArray:
     """Whether anything flows from input to output, (N,), of operation codes (N, 6)."""
-    paths: BoolArray = live(codes).any(axis=1)
-    return paths
+    return np.asarray(live(codes).any(axis=1))
 
 
 def one_hot(codes: Codes, alive: BoolArray | None = None) -> FloatArray:
@@ -60,8 +59,8 @@ def one_hot(codes: Codes, alive: BoolArray | None = None) -> FloatArray:
     With ``alive`` (N, 6), operations that are not alive count as none.
     """
     kept = codes if alive is None else np.where(alive, codes, _NONE)
-    hot = kept[:, :, None] == np.arange(1, OPERATIONS)
-    return hot.reshape(len(codes), -1).astype(np.float64)
+    hot: FloatArray = (kept[:, :, None] == np.arange(1, OPERATIONS)).astype(np.float64)
+    return hot.reshape(len(codes), -1)
 
 
 def operation_counts(codes: Codes, alive: BoolArray | None = None) -> FloatArray:

@@ -104,11 +104,7 @@ def cell_graphs(operations: Tensor) -> Tensor:
 
 def init_params(config: NetworkConfig, generator: torch.Generator) -> Params:
     """Fresh weights of the base learner: graph layers uniform in ±0.05, the rest in ±1/√fan-in."""
-    params: Params = {}
-    for name in _GRAPH_LAYERS:
-        rows = FEATURES if name == "gc1" else config.width
-        params[f"{name}.weight"] = _uniform((rows, config.width), _GRAPH_INIT, generator)
-        params[f"{name}.bias"] = _uniform((config.width,), config.width**-0.5, generator)
+    params = init_graph_branch(config, generator)
     joint = config.joint_width
     sizes = {"fc3": (joint, joint), "fc4": (joint, joint), "fc5": (joint, 1)}
     if config.hardware:
@@ -119,6 +115,16 @@ def init_params(config: NetworkConfig, generator: torch.Generator) -> Params:
         }
     for name, (inputs, outputs) in sizes.items():
         params |= _init_linear(name, inputs, outputs, generator)
+    return params
+
+
+def init_graph_branch(config: NetworkConfig, generator: torch.Generator) -> Params:
+    """Fresh weights of the four graph convolutions alone."""
+    params: Params = {}
+    for name in _GRAPH_LAYERS:
+        rows = FEATURES if name == "gc1" else config.width
+        params[f"{name}.weight"] = _uniform((rows, config.width), _GRAPH_INIT, generator)
+        params[f"{name}.bias"] = _uniform((config.width,), config.width**-0.5, generator)
     return params
 
 
@@ -137,7 +143,7 @@ def predict(params: Mapping[str, Tensor], graphs: Tensor, embedding: Tensor) -> 
 
     Without hardware layers in ``params`` the embedding is not read.
     """
-    hidden = _graph_branch(params, graphs)
+    hidden = graph_states(params, graphs)
     weight, bias = params["fc3.weight"], params["fc3.bias"]
     if "hw1.weight" in params:
         # The device is the same for every architecture, so its half of the join is done once.
@@ -149,6 +155,29 @@ def predict(params: Mapping[str, Tensor], graphs: Tensor, embedding: Tensor) -> 
     hidden = torch.relu(F.linear(hidden, weight, bias))
     hidden = torch.relu(F.linear(hidden, params["fc4.weight"], params["fc4.bias"]))
     return F.linear(hidden, params["fc5.weight"], params["fc5.bias"]).squeeze(-1)
+
+
+def graph_states(
+    params: Mapping[str, Tensor], graphs: Tensor, *, normalise: bool = False
+) -> Tensor:
+    """Four graph convolutions over ``graphs`` (3, N, 39); the global node's state, (N, H).
+
+    With ``normalise`` every state is layer-normalised, without learnt scale, before the ReLU.
+    """
+    received, first = graphs[..., :SHARED_STATES], graphs[..., SHARED_STATES:]
+    links = _shared_links()
+
+    def layer(name: str, messages: Tensor) -> Tensor:
+        states = messages @ params[f"{name}.weight"] + params[f"{name}.bias"]
+        return torch.relu(F.layer_norm(states, states.shape[-1:]) if normalise else states)
+
+    shared, own = layer("gc1", links @ _shared_kinds()), layer("gc1", first)
+    for name in _GRAPH_LAYERS[1:-1]:
+        # The output receives the last operation, and the global node both: a running sum.
+        messages = received @ shared + own.cumsum(0)
+        shared, own = layer(name, links @ shared), layer(name, messages)
+    # Of the last layer only the global node is read.
+    return layer(_GRAPH_LAYERS[-1], received[2] @ shared + own.sum(0))
 
 
 def infer(inference: Mapping[str, Tensor], embedding: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +193,7 @@ def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 def modulate(params: Mapping[str, Tensor], z: Tensor) -> Params:
-    """The last three layers modulated by z (latent,): inputs rescaled, biases shifted by 1 % of z."""
+    """The last three layers under z (latent,): inputs rescaled, biases shifted, by 1 % of z."""
     modulated = dict(params)
     joint = params["fc4.weight"].shape[-1]
     offsets = z[len(_MODULATED_LAYERS) * joint :]
@@ -174,24 +203,6 @@ def modulate(params: Mapping[str, Tensor], z: Tensor) -> Params:
         modulated[f"{name}.weight"] = weight * (1.0 + _LATENT_SCALE * factors)
         modulated[f"{name}.bias"] = bias + _LATENT_SCALE * offsets[index]
     return modulated
-
-
-def _graph_branch(params: Mapping[str, Tensor], graphs: Tensor) -> Tensor:
-    """Four graph convolutions, no normalisation; the global node's state, (N, H)."""
-    received, first = graphs.split((SHARED_STATES, FEATURES), dim=-1)
-    links = _shared_links()
-    weight, bias = params["gc1.weight"], params["gc1.bias"]
-    shared = torch.relu((links @ _shared_kinds()) @ weight + bias)
-    own = torch.relu(first @ weight + bias)
-    for name in _GRAPH_LAYERS[1:-1]:
-        weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
-        # The output receives the last operation, and the global node both: a running sum.
-        messages = received @ shared + own.cumsum(0)
-        shared = torch.relu((links @ shared) @ weight + bias)
-        own = torch.relu(messages @ weight + bias)
-    messages = received[2] @ shared + own.sum(0)
-    name = _GRAPH_LAYERS[-1]
-    return torch.relu(messages @ params[f"{name}.weight"] + params[f"{name}.bias"])
 
 
 def _shared_row(single: Tensor, paired: Tensor, first: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -58,7 +58,7 @@ class HelpData:
     graphs: Tensor
     train: tuple[str, ...]
     valid: tuple[str, ...]
-    domains: dict[str, Domain]
+    domains: Mapping[str, Domain]
     reference: IntArray
     protocol: Protocol
 
@@ -86,8 +86,11 @@ class Episodes:
         chosen = generator.choice(len(self._data.train), count, replace=False)
         tasks = [self._task(self._data.train[index], generator) for index in chosen]
         noise = generator.standard_normal((count, self._config.network.latent_size))
-        stacked = [torch.stack(tensors) for tensors in zip(*tasks, strict=True)]
-        return Batch(*stacked, torch.from_numpy(noise).float())
+        embedded, support, support_ms, query, query_ms = (
+            torch.stack(tensors) for tensors in zip(*tasks, strict=True)
+        )
+        noise_of_z = torch.from_numpy(noise.astype(np.float32))
+        return Batch(embedded, support, support_ms, query, query_ms, noise_of_z)
 
     def _task(self, device: str, generator: np.random.Generator) -> tuple[Tensor, ...]:
         """Embedding, support, its latencies, query, its latencies of one device."""

@@ -173,7 +173,7 @@ def meta_loss(learner: Learner, batch: Batch) -> Tensor:
 
 
 def meta_loss_loop(learner: Learner, batch: Batch) -> Tensor:
-    """The same as :func:`meta_loss`, one device after another: its oracle and its rival in speed."""
+    """The same as :func:`meta_loss`, a device at a time: its oracle, and its rival in speed."""
     losses = [_device_loss(learner, *tensors) for tensors in zip(*batch.tensors(), strict=True)]
     return torch.stack(losses).mean()
 

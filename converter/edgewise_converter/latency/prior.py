@@ -2,8 +2,8 @@
 
 Every training device gives a vector of additive costs and the graph semantics that explain it best.
 The prior's mean is their average, balanced over families and hardware; its covariance the low-rank
-spread of the devices about it, plus structured terms that say how costs may differ on a device unlike
-all of them: operations as a whole, single edges, and everything that every network has.
+spread of the devices about it, plus structured terms that say how costs may differ on a device
+unlike all of them: operations as a whole, single edges, and what every network has.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from edgewise import _core
-from edgewise.errors import ArgumentError
-from edgewise.spaces import Space, get_space
 from numpy.typing import NDArray
 
+from edgewise import _core
+from edgewise.errors import ArgumentError
+from edgewise.latency.edgewise import EdgewisePredictor
+from edgewise.spaces import Space, get_space
 from edgewise_converter.latency.semantics import CostFit, fit_costs, learn_execution
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 
@@ -27,6 +28,8 @@ FloatArray = NDArray[np.float64]
 # the rules leave more unexplained than noise would.
 _BETTER = 0.8
 _UNEXPLAINED = 0.05
+
+EDGES = 6  # of a cell; feature columns are edges by operations, and the network last
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,11 @@ class DeviceFit:
         return min(self.rules, key=lambda name: self.rules[name].error)
 
     @property
+    def costs(self) -> FloatArray:
+        """(columns,) costs under the semantics that the device is taken to follow."""
+        return (self.learnt if self.follows_own else self.rules[self.rule]).costs
+
+    @property
     def follows_own(self) -> bool:
         """Whether no rule explains the device, but its own table does."""
         best = self.rules[self.rule].error
@@ -114,6 +122,10 @@ class Prior:
     covariance_log_weight: FloatArray
     noise: FloatArray
     noise_log_weight: FloatArray
+
+    def predictor(self) -> EdgewisePredictor:
+        """The predictor of the SDK, without references of its own."""
+        return EdgewisePredictor(self.core())
 
     def core(self) -> _core.LatencyPrior:
         """The prior as the core adapts it."""
@@ -148,6 +160,27 @@ class Prior:
         }
 
 
+def train_prior(
+    table: LatencyTable,
+    devices: Sequence[str],
+    info: Mapping[str, DeviceInfo],
+    settings: PriorSettings | None = None,
+) -> Prior:
+    """Learn a prior from some devices of a table.
+
+    Args:
+        table: latencies; architectures that a device was not measured on are left out.
+        devices: devices to learn from, and no other.
+        info: their hardware and families, which are balanced.
+        settings: chosen by ``prior_selection``; by default those that were chosen on HELP's 13
+            meta-training and validation devices of NAS-Bench-201.
+
+    Raises:
+        ArgumentError: no device, an unknown one, or too few timings.
+    """
+    return build_prior(table.space, fit_devices(table, devices), info, settings or PriorSettings())
+
+
 def fit_devices(table: LatencyTable, devices: Sequence[str]) -> list[DeviceFit]:
     """Costs of each device under every graph semantics.
 
@@ -171,7 +204,7 @@ def build_prior(
     if not fits:
         raise ArgumentError("a prior needs at least one training device")
     weights = balanced_weights([fit.device for fit in fits], info)
-    costs = np.array([(fit.learnt if fit.follows_own else fit.rules[fit.rule]).costs for fit in fits])
+    costs = np.array([fit.costs for fit in fits])
     mean = weights @ costs
     names, execution, log_weight = _hypotheses(get_space(space), fits, info, weights, settings)
     covariance = _covariances(mean, costs - mean, weights, settings)
@@ -269,19 +302,15 @@ def _hypotheses(
 def _covariances(
     mean: FloatArray, spread: FloatArray, weights: FloatArray, settings: PriorSettings
 ) -> FloatArray:
-    """(G, P, P): one for each combination of ``spreads`` and ``edge_spreads``.
-
-    Columns are edges by operations, and the network last (``_core.feature_names``).
-    """
+    """(G, P, P): one for each combination of ``spreads`` and ``edge_spreads``."""
     low_rank = settings.low_rank * (spread * weights[:, None]).T @ spread
     speed = settings.speed**2 * np.outer(mean, mean)
-    edges = 6
-    operations = (len(mean) - 1) // edges
-    of_operation = np.abs(mean[:-1].reshape(edges, operations)).mean(axis=0)
-    size = np.tile(np.maximum(of_operation, settings.least_operation), edges)
+    operations = (len(mean) - 1) // EDGES
+    of_operation = np.abs(mean[:-1].reshape(EDGES, operations)).mean(axis=0)
+    size = np.tile(np.maximum(of_operation, settings.least_operation), EDGES)
     average = float(of_operation.mean())
-    operation = np.tile(np.arange(operations), edges)
-    edge = np.repeat(np.arange(edges), operations)
+    operation = np.tile(np.arange(operations), EDGES)
+    edge = np.repeat(np.arange(EDGES), operations)
     shared = np.zeros_like(low_rank)
     shared[:-1, :-1] = (
         settings.operation**2 * np.outer(size, size) * (operation[:, None] == operation)

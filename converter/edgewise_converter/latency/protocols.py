@@ -10,14 +10,14 @@ scales by the least and greatest of that pool: more than 20 timings, so like is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from edgewise.errors import ArgumentError
 from numpy.typing import NDArray
 
+from edgewise.errors import ArgumentError
 from edgewise_converter.latency.scoring import middle
 from edgewise_converter.latency.tables import LatencyTable, Split
 
@@ -75,6 +75,9 @@ class Target:
         support: (n,) architectures to adapt to, ``support_ms`` their timings.
         scaling: how the network's numbers relate to milliseconds.
         query: (N,) architectures to predict.
+        spare: other architectures measured on the device, for methods that need more timings than
+            the protocol allows; none where every architecture is a query.
+        time: milliseconds of further architectures, for the same methods.
     """
 
     device: str
@@ -84,6 +87,8 @@ class Target:
     support_ms: FloatArray
     scaling: Scaling
     query: IntArray
+    spare: IntArray
+    time: Callable[[IntArray], FloatArray]
 
     def timings(self) -> tuple[IntArray, FloatArray]:
         """Every architecture that was timed, each once, and its milliseconds."""
@@ -164,7 +169,15 @@ def target_of(
         support = draw(pool, samples, generator)
     query = np.setdiff1d(domain.query, np.union1d(reference, support))
     return Target(
-        device, reference, row[reference], support, row[support], scaling, query
+        device=device,
+        reference=reference,
+        reference_ms=row[reference],
+        support=support,
+        support_ms=row[support],
+        scaling=scaling,
+        query=query,
+        spare=np.setdiff1d(table.measured([device]), domain.query),
+        time=lambda indices: row[indices],
     )
 
 

@@ -26,21 +26,19 @@ class Estimate:
     """Predicted milliseconds of N queries, with 90 % intervals where the method has any.
 
     Attributes:
-        ms: (N,); of a method that only ranks, any score that grows with latency.
+        ms: (N,) milliseconds.
         low: (N,) lower ends, or None.
         high: (N,) upper ends, or None.
-        only_ranks: ``ms`` are no milliseconds, so relative errors mean nothing.
     """
 
     ms: FloatArray
     low: FloatArray | None = None
     high: FloatArray | None = None
-    only_ranks: bool = False
 
 
 @dataclass(frozen=True)
 class Score:
-    """Scores of one prediction of one device; None where a method cannot be scored so.
+    """Scores of one prediction of one device; None where a method gives no intervals.
 
     Attributes:
         spearman_mid: rank correlation on the middle 80 % of the queries.
@@ -52,7 +50,7 @@ class Score:
 
     spearman_mid: float
     spearman_all: float
-    mape: float | None = None
+    mape: float
     coverage: float | None = None
     width: float | None = None
 
@@ -90,8 +88,6 @@ def score(estimate: Estimate, true: FloatArray, connected: BoolArray) -> Score:
     """
     mid = middle(true)
     ranks = (spearman(estimate.ms[mid], true[mid]), spearman(estimate.ms, true))
-    if estimate.only_ranks:
-        return Score(*ranks)
     predicted, measured = estimate.ms[connected], true[connected]
     mape = _percent(np.abs(predicted - measured) / measured)
     if estimate.low is None or estimate.high is None:
@@ -110,7 +106,7 @@ def summarise(values: Iterable[float]) -> Summary:
 def summarise_scores(scores: Sequence[Score]) -> dict[str, Summary]:
     """Mean and deviation of every score that all of ``scores`` have, by name."""
     summary: dict[str, Summary] = {}
-    for name in (field.name for field in fields(Score)):
+    for name in (part.name for part in fields(Score)):
         values = [getattr(one, name) for one in scores]
         if values and all(value is not None for value in values):
             summary[name] = summarise(values)

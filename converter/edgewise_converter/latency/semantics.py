@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from edgewise import _core
 from edgewise.spaces import Space
-from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
@@ -53,7 +54,9 @@ def fit_costs(features: FloatArray, ms: FloatArray) -> CostFit:
     return CostFit(costs, float(np.sqrt(np.mean((rows @ costs - target) ** 2))))
 
 
-def learn_execution(space: Space, archs: list[str], ms: FloatArray, start: FloatArray) -> FloatArray:
+def learn_execution(
+    space: Space, archs: list[str], ms: FloatArray, start: FloatArray
+) -> FloatArray:
     """An execution table from one device's timings of many architectures.
 
     Alternates between the costs given the table and, pattern by pattern, the table given the costs:
@@ -69,16 +72,17 @@ def learn_execution(space: Space, archs: list[str], ms: FloatArray, start: Float
         (patterns, positions) float64 in [0, 1].
     """
     codes = space.encode(archs)
-    present = codes != 0
-    pattern = present @ (1 << np.arange(codes.shape[1]))
-    everything = np.tile((np.arange(len(start))[:, None] >> np.arange(codes.shape[1])) & 1, 1)
+    positions = codes.shape[1]
+    pattern = (codes != 0) @ (1 << np.arange(positions))
+    everything = (np.arange(len(start))[:, None] >> np.arange(positions)) & 1
     full = _core.features(space, archs, everything.astype(np.float64))
     time = ms / ms.mean()
     table = start.copy()
     for _ in range(_ROUNDS):
         costs = fit_costs(_core.features(space, archs, table), ms).costs
         # Cost of each position's operation were it to run in full.
-        by_position = (full[:, :-1] * costs[:-1]).reshape(len(archs), codes.shape[1], -1).sum(axis=2)
+        by_choice = (full[:, :-1] * costs[:-1]).reshape(len(archs), positions, -1)
+        by_position = by_choice.sum(axis=2)
         for each in np.unique(pattern):
             rows = pattern == each
             edges = np.flatnonzero(everything[each])

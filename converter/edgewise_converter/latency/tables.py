@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgewise.errors import ArgumentError
 from numpy.typing import NDArray
+
+from edgewise.errors import ArgumentError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_GROUPS = ("meta_train", "meta_valid", "meta_test")
 _OFA_COLUMNS = ("kernel", "expand", "depth", "resolution")
 
 
@@ -163,6 +165,12 @@ def merge_tables(tables: Sequence[LatencyTable]) -> LatencyTable:
     return LatencyTable(source, first.space, archs, tuple(devices), latency, first.reference)
 
 
+def split_of(tables: Sequence[LatencyTable], split: Split | None, device: str) -> Split | None:
+    """The split, if it was made for the table that the device is in."""
+    table = next(table for table in tables if device in table.devices)
+    return split if split is not None and split.fits(table) else None
+
+
 def load_splits(path: str | Path) -> dict[str, Split]:
     """Read ``splits.json``: a split per space.
 
@@ -172,7 +180,7 @@ def load_splits(path: str | Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for space, entry in _read_json(path).items():
         try:
-            groups = {name: tuple(entry[name]) for name in ("meta_train", "meta_valid", "meta_test")}
+            groups = {name: tuple(entry[name]) for name in _GROUPS}
             splits[space] = Split(groups, int(entry["pool"]), int(entry["query"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ArgumentError(f"{path}: split {space!r} lacks {error}") from error
@@ -215,13 +223,19 @@ def resolve_devices(text: str, table: LatencyTable, split: Split | None) -> tupl
 
 def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        # Opened here, since numpy leaves its own file open when the archive is damaged.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
                 raise ArgumentError(f"{path}: one bare array, not an .npz table")
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise ArgumentError(f"{path}: no such file") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ArgumentError(f"{path}: not an .npz table ({error})") from error
+    except ValueError as error:
+        if isinstance(error, ArgumentError):
+            raise
         raise ArgumentError(f"{path}: not an .npz table without pickles ({error})") from error
 
 
@@ -231,9 +245,7 @@ def _column(columns: Mapping[str, NDArray[Any]], name: str, source: str) -> NDAr
     return columns[name]
 
 
-def _architectures(
-    columns: Mapping[str, NDArray[Any]], space: str, source: str
-) -> tuple[str, ...]:
+def _architectures(columns: Mapping[str, NDArray[Any]], space: str, source: str) -> tuple[str, ...]:
     """Architectures as the space writes them."""
     if space == "ofa":
         kernel, expand, depth, resolution = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -11,10 +12,10 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from edgewise.errors import ArgumentError
-from edgewise.storage import write_atomic
 from torch import Tensor
 
+from edgewise.errors import ArgumentError
+from edgewise.storage import write_atomic
 from edgewise_converter.latency.help_predictor import (
     Episodes,
     Help,
@@ -48,25 +49,28 @@ class TrainedHelp:
 def train_help(
     data: HelpData,
     config: TrainingConfig,
-    checkpoint: Path | None = None,
+    checkpoints: Path | None = None,
+    label: str = "help",
     progress: Progress | None = None,
 ) -> TrainedHelp:
-    """Meta-train, going on from ``checkpoint`` if that file exists.
+    """Meta-train, going on from where an earlier run of the same training stopped.
 
     Args:
         data: table, devices, references, protocol.
         config: sizes, rates, seed.
-        checkpoint: file that keeps the state at every validation, or None.
+        checkpoints: folder that keeps the state at every validation, or None.
+        label: how the file in it starts; the rest stands for data and configuration.
         progress: told of each validation.
 
     Raises:
-        ArgumentError: the checkpoint is of another configuration or other data.
+        ArgumentError: the checkpoint is unreadable, or of other data.
         StorageError: the checkpoint could not be written.
     """
     trainer = MetaTrainer(config, Episodes(data, config))
     validation = Validation(data, config)
     best, best_episode, best_score = trainer.learner.copy(), 0, -1.0
     identity = _identity(data, config)
+    checkpoint = checkpoints / f"{label}-{_digest(identity)}.safetensors" if checkpoints else None
     if checkpoint is not None and checkpoint.exists():
         tensors, best_episode, best_score = _load(checkpoint, identity)
         trainer.load_state(tensors)
@@ -79,7 +83,9 @@ def train_help(
         if score > best_score:
             best, best_episode, best_score = trainer.learner.copy(), episode, score
         if checkpoint is not None:
-            _save(checkpoint, trainer, best, identity | {"episode": best_episode, "score": best_score})
+            _save(
+                checkpoint, trainer, best, identity | {"episode": best_episode, "score": best_score}
+            )
         if progress is not None:
             progress(episode, score)
     residual = relative_residual(best, data, validation.targets)
@@ -95,6 +101,11 @@ def _identity(data: HelpData, config: TrainingConfig) -> dict[str, Any]:
         "reference": data.reference.tolist(),
         "protocol": data.protocol,
     }
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _save(path: Path, trainer: MetaTrainer, best: Learner, about: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 // The one exception type of the core.
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace edgewise {
 
@@ -21,5 +23,9 @@ class Error : public std::runtime_error {
  private:
   ErrorKind kind_;
 };
+
+// Text from outside, fit to be quoted in a message: one line, no control characters, at most
+// `limit` bytes and "..." for the rest.
+std::string printable(std::string_view text, std::size_t limit = 120);
 
 }  // namespace edgewise

@@ -17,10 +17,11 @@ from ..measure import Measurement, summarise
 from ..runtimes import Runtime, get_runtime
 from ..spaces import get_space
 from .current import store_current
-from .device import BY_CALLABLE, Device, device_info, fingerprint
+from .device import Device
+from .info import BY_CALLABLE, machine_info
 from .partial import Partial
 from .predictor import Predictor, load_predictor, open_bundle
-from .profile import Profile
+from .profile import Profile, describe
 from .timing import CallableTimer, progress_bar, reference_sessions, time_references
 
 _log = logging.getLogger(__name__)
@@ -108,20 +109,31 @@ def calibrate(
 ) -> Device | Plan:
     """Time `samples` architectures of `space` on this device and adapt `predictor` to them.
 
-    runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works.
-    measure: any callable architecture -> milliseconds, instead of timing here; it is asked for
-    each architecture once. candidates: the architectures that may be timed; without `measure`
-    only the references that the bundle ships can be.
-    budget_s: seconds for timing on this machine (a callable takes what it takes).
-    dry_run: time nothing, return the `Plan`. resume: go on from an interrupted calibration.
-    bundle: a latency bundle other than the one that ships for the space.
-
     The device becomes the current one (see `edgewise.predict`) and is stored in the user's data
-    folder; where that is not writable, a warning is logged.
+    folder; where that is not writable, a warning is logged. Whatever interrupts calibrating,
+    Ctrl-C included, the timings taken until then are kept, and the next call goes on from them.
 
-    Raises ArgumentError for impossible arguments, RuntimeUnavailableError when the runtime does
-    not work, MeasurementError for a timing that is no positive number. Whatever interrupts it,
-    Ctrl-C included, timings taken until then are kept and the next call goes on from them.
+    Args:
+        space: name of a space.
+        runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works.
+        threads: of the runtime.
+        samples: architectures to time.
+        measure: any callable architecture -> milliseconds, asked once for each architecture
+            instead of timing here.
+        candidates: the architectures that may be timed; without `measure` only references that
+            the bundle has models of can be.
+        predictor: `edgewise` or `help`.
+        budget_s: seconds for timing on this machine; a callable takes what it takes.
+        progress: show a progress bar on a terminal's standard error.
+        dry_run: time nothing, return the `Plan`.
+        resume: go on from an interrupted calibration.
+        bundle: a latency bundle other than the one that ships for the space.
+
+    Raises:
+        ArgumentError: impossible arguments, too few samples for the predictor among them.
+        RuntimeUnavailableError: the runtime does not work here; the message has the cure.
+        MeasurementError: a timing is no finite positive number.
+        BundleError: the bundle is missing or damaged.
     """
     job = Calibration(
         space, runtime, threads, samples, measure, candidates, predictor, budget_s, bundle
@@ -156,14 +168,16 @@ class Calibration:
         self.samples = positive_int("samples", samples)
         if measure is not None and not callable(measure):
             raise ArgumentError(f"measure must be callable, not {measure!r}")
+        if isinstance(candidates, str):
+            raise ArgumentError("candidates must be architectures, not a single string")
         self.budget_s = positive_seconds("budget_s", budget_s)
         self.measure = measure
         self.bundle = open_bundle(space, bundle)
         self.runtime: Runtime | None = None if measure is not None else get_runtime(runtime)
         graphs = runtime if self.runtime is None else self.runtime.name
         self.predictor_name = predictor
-        self.predictor: Predictor = load_predictor(predictor, self.bundle, graphs, threads)
-        if samples < self.predictor.min_samples:
+        self.predictor: Predictor = load_predictor(predictor, self.bundle, graphs)
+        if self.samples < self.predictor.min_samples:
             raise ArgumentError(
                 f"samples={samples} is too few: predictor {predictor!r} needs "
                 f"{self.predictor.min_samples}"
@@ -194,7 +208,7 @@ class Calibration:
         version = self.runtime.version() if self.runtime else None
         name = self.runtime.name if self.runtime else BY_CALLABLE
         info = {
-            **device_info(name, version, self.threads),
+            **machine_info(name, version, self.threads),
             "space": self.space.name,
             "predictor": self.predictor_name,
             "bundle": self.bundle.name,
@@ -202,7 +216,7 @@ class Calibration:
             "notes": list(notes),
         }
         profile = Profile(
-            self.space.name, self.predictor_name, measured, info, fingerprint(self.bundle)
+            self.space.name, self.predictor_name, measured, info, describe(self.bundle)
         )
         device = Device(profile, self.bundle, self.predictor, self.measure)
         partial.discard()
@@ -277,7 +291,7 @@ class Calibration:
             "callable": None if call is None else _name_of(call),
             "threads": self.threads,
             "cpu": machine.cpu_model(),
-            "bundle": fingerprint(self.bundle)["fingerprint"] if self.runtime else None,
+            "bundle": describe(self.bundle)["fingerprint"] if self.runtime else None,
         }
 
 

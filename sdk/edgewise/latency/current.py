@@ -10,6 +10,7 @@ from ..errors import NotCalibratedError
 from ..storage import data_dir
 from .device import Device
 from .prediction import Prediction
+from .profile import save_profile
 
 _lock = threading.Lock()
 _current: Device | None = None
@@ -29,7 +30,7 @@ def set_current(device: Device) -> None:
 def store_current(device: Device) -> None:
     """Make `device` current, for later processes too. Raises StorageError when the disk refuses."""
     set_current(device)
-    device.save(stored_profile(), create_parents=True)
+    save_profile(device.profile, stored_profile(), create_parents=True)
 
 
 def current_device() -> Device:

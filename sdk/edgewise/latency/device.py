@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import machine
 from ..bundle import Bundle
 from ..errors import ArgumentError
-from ..measure import DRIFT_LIMIT, Measurement, summarise
-from ..runtimes import diagnose
+from ..measure import Measurement, summarise
+from ..measure import measure as measure_side_by_side
+from ..runtimes import get_runtime
 from ..spaces import get_space
+from .info import BY_CALLABLE, differences
 from .prediction import Prediction
-from .predictor import Adapted, Predictor, load_predictor, open_bundle
-from .profile import Profile, check_bundle, fingerprint, load_profile, save_profile
+from .predictor import Adapted, Predictor, load_predictor
+from .profile import Profile, load_profile, open_described, save_profile
 from .search import Found, search
+from .timing import progress_bar, reference_sessions, valid_ms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-BY_CALLABLE = "measure"
-"""`info["runtime"]` of a device that a callable timed."""
+_DRIFTED = 0.1  # relative change at which predictions are no longer worth much
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Check:
     drift: float
     """Mean relative change."""
     drifted: bool
-    """Whether that is more than the timings' own noise explains: calibrate again."""
+    """Whether that is more than a tenth: calibrate again."""
 
 
 class Device:
@@ -130,8 +130,6 @@ class Device:
         The stored profile is not touched; `save` writes one. Raises MeasurementError unless `ms`
         is finite and positive.
         """
-        from .timing import valid_ms
-
         canonical = self._space.parse(arch)
         fresh = summarise(canonical, [valid_ms(arch, ms)])
         with self._lock:
@@ -154,8 +152,7 @@ class Device:
             now = [m.ms for m in self.time([m.name for m in chosen], budget_s=10)]
         changes = [n / m.ms - 1 for n, m in zip(now, chosen, strict=True)]
         drift = float(np.mean(changes))
-        noise = max([self._adapted.noise, *(m.spread for m in chosen)])
-        drifted = abs(drift) > max(2 * DRIFT_LIMIT, 3 * noise / math.sqrt(len(chosen)))
+        drifted = abs(drift) > _DRIFTED
         if drifted:
             _log.warning(
                 "the device is %.0f %% %s than when it was calibrated; calibrate again",
@@ -173,10 +170,6 @@ class Device:
         Only what the bundle has models of can be timed. Raises ArgumentError for others, and for
         a device that a callable timed; RuntimeUnavailableError when its runtime is missing.
         """
-        from ..measure import measure
-        from ..runtimes import get_runtime
-        from .timing import progress_bar, reference_sessions
-
         info = self._profile.info
         if info["runtime"] == BY_CALLABLE:
             raise ArgumentError("a callable timed this device, so nothing can be timed here")
@@ -185,7 +178,7 @@ class Device:
         threads = int(info["threads"])
         sessions = reference_sessions(self._bundle, runtime, names, threads)
         with progress_bar(progress, "timing") as advance:
-            timings = measure(
+            timings = measure_side_by_side(
                 [session.invoke for session in sessions],
                 names=names,
                 threads=threads,
@@ -196,10 +189,14 @@ class Device:
             _log.warning("%s", note)
         return list(timings.measurements)
 
-    def save(self, path: str | Path, *, create_parents: bool = False) -> None:
+    @property
+    def profile(self) -> Profile:
+        """What `save` writes."""
+        return replace(self._profile, info=self.info)
+
+    def save(self, path: str | Path) -> None:
         """Write a profile to `path`, atomically. Raises StorageError when the disk refuses."""
-        profile = replace(self._profile, info=self.info)
-        save_profile(profile, path, create_parents=create_parents)
+        save_profile(self.profile, path)
 
     @classmethod
     def load(
@@ -209,27 +206,25 @@ class Device:
         space: str | None = None,
         bundle: str | Path | Bundle | None = None,
     ) -> Device:
-        """Read a profile; `bundle` is the one it was made with, when that is not the shipped one.
+        """Read a profile; `bundle` is the one it was made with, when that has moved.
 
         Warns through `logging` when this is another machine, or its runtime is missing or of
         another version. Raises BundleError for a damaged file or one that is no profile;
         ProfileError for one of another space than `space`, or another version of this library.
         """
         profile = load_profile(path, space=space)
-        opened = open_bundle(profile.space, bundle)
-        check_bundle(path, profile, opened)
+        opened = open_described(path, profile, bundle)
         for difference in differences(profile.info):
             _log.warning("%s: %s", path, difference)
-        predictor = load_predictor(
-            profile.predictor, opened, "auto", int(profile.info.get("threads") or 1)
-        )
+        predictor = load_predictor(profile.predictor, opened, "auto")
         return cls(profile, opened, predictor)
 
     def __repr__(self) -> str:
-        info = self._profile.info
+        info, timings = self._profile.info, len(self._profile.measurements)
+        runtime = f"{info.get('runtime')} {info.get('runtime_version') or ''}".strip()
         return (
-            f"<Device {info.get('cpu')}, {info.get('runtime')} {info.get('runtime_version') or ''}"
-            f"x{info.get('threads')}, {self.space}, {len(self._profile.measurements)} timings>"
+            f"<Device {info.get('cpu')}, {runtime}, threads={info.get('threads')}, "
+            f"{self.space}, {timings} timings>"
         )
 
     def _timeable(
@@ -259,49 +254,4 @@ def _extremes(measured: Sequence[Measurement]) -> list[Measurement]:
 
 
 def _ask(measure: Callable[[str], float], arch: str) -> float:
-    from .timing import valid_ms
-
     return valid_ms(arch, measure(arch))
-
-
-def device_info(runtime: str, version: str | None, threads: int) -> dict[str, Any]:
-    """The part of `Device.info` that describes this machine and its runtime."""
-    import datetime as dt
-    import platform
-
-    from .. import __version__
-
-    now = dt.datetime.now(dt.timezone.utc)
-    return {
-        "cpu": machine.cpu_model(),
-        "cores": machine.cores(),
-        "os": f"{platform.system()} {platform.machine()}",
-        "governor": machine.governor(),
-        "runtime": runtime,
-        "runtime_version": version,
-        "threads": threads,
-        "edgewise": __version__,
-        "calibrated_at": now.isoformat(timespec="seconds"),
-    }
-
-
-def differences(info: Mapping[str, Any]) -> list[str]:
-    """What makes this machine another one than `info` was taken on; nothing for a callable's."""
-    if info.get("runtime") == BY_CALLABLE:
-        return []  # the callable timed some other device, and this machine never mattered
-    found = []
-    here = machine.cpu_model()
-    if here != info.get("cpu"):
-        found.append(f"was calibrated on {info.get('cpu')!r}; this machine is {here!r}")
-    diagnosis = diagnose(str(info["runtime"]))
-    if not diagnosis.works:
-        found.append(f"was calibrated with {info['runtime']}, which does not work here")
-    elif diagnosis.version != info.get("runtime_version"):
-        found.append(
-            f"was calibrated with {info['runtime']} {info.get('runtime_version')}; "
-            f"{diagnosis.version} is installed"
-        )
-    return found
-
-
-__all__ = ["BY_CALLABLE", "Check", "Device", "device_info", "differences", "fingerprint"]

@@ -1,4 +1,4 @@
-"""The `edgewise` predictor: additive kernel costs with a meta-trained prior, updated in the core."""
+"""The `edgewise` predictor: additive costs with a meta-trained prior, updated in the core."""
 
 from __future__ import annotations
 

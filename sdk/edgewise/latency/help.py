@@ -57,9 +57,7 @@ class HelpPredictor:
         self._residual = residual
 
     @classmethod
-    def from_bundle(
-        cls, bundle: Bundle, runtime: str = "auto", *, threads: int = 1
-    ) -> HelpPredictor:
+    def from_bundle(cls, bundle: Bundle, runtime: str = "auto") -> HelpPredictor:
         """Load the graphs of a latency bundle into `runtime`.
 
         Raises BundleError when the bundle holds no HELP, RuntimeUnavailableError when the runtime
@@ -70,7 +68,7 @@ class HelpPredictor:
             raise BundleError(f"{bundle.path}: holds no HELP predictor")
         engine = get_runtime(runtime)
         adapt, predict = (
-            engine.load(bundle.blob(f"help.{name}.{engine.format}"), threads=threads)
+            engine.load(bundle.blob(f"help.{name}.{engine.format}"))
             for name in ("adapt", "predict")
         )
         return cls(

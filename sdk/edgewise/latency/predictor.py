@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 PREDICTORS = ("edgewise", "help")
 """Names that `calibrate(predictor=...)` takes."""
 
-_BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
+BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
+"""Where the bundles that ship with the package lie."""
 
 
 class Adapted(Protocol):
@@ -70,7 +71,7 @@ def open_bundle(space: str, bundle: str | Path | Bundle | None = None) -> Bundle
     is for another space.
     """
     if bundle is None:
-        path = _BUNDLES / f"{space}.safetensors"
+        path = BUNDLES / f"{space}.safetensors"
         if not path.is_file():
             raise BundleError(
                 f"{path}: no latency bundle ships for space {space!r}; "
@@ -84,7 +85,7 @@ def open_bundle(space: str, bundle: str | Path | Bundle | None = None) -> Bundle
     return opened
 
 
-def load_predictor(name: str, bundle: Bundle, runtime: str, threads: int = 1) -> Predictor:
+def load_predictor(name: str, bundle: Bundle, runtime: str) -> Predictor:
     """The predictor called `name` of a latency bundle.
 
     `runtime` (a name or `auto`) runs the compiled graphs of `help`; `edgewise` needs none.
@@ -97,5 +98,5 @@ def load_predictor(name: str, bundle: Bundle, runtime: str, threads: int = 1) ->
     if name == "help":
         from .help import HelpPredictor
 
-        return HelpPredictor.from_bundle(bundle, runtime, threads=threads)
+        return HelpPredictor.from_bundle(bundle, runtime)
     raise ArgumentError(f"unknown predictor {name!r}; the predictors are {', '.join(PREDICTORS)}")

@@ -19,6 +19,7 @@ from ..bundle import Bundle, bundle_pieces
 from ..errors import BundleError, ProfileError
 from ..measure import Measurement
 from ..storage import write_atomic
+from .predictor import BUNDLES, open_bundle
 
 _KIND = "profile"
 
@@ -34,14 +35,35 @@ class Profile:
     info: Mapping[str, Any]
     """JSON values, see `Device.info`."""
     bundle: Mapping[str, str]
-    """Name and fingerprint of the latency bundle that the timings were adapted with."""
+    """The latency bundle that the timings were adapted with, see `describe`."""
 
 
-def fingerprint(bundle: Bundle) -> dict[str, str]:
-    """What tells one latency bundle from another: its name and a digest of its tensors' hashes."""
+def describe(bundle: Bundle) -> dict[str, str]:
+    """What a profile says of its bundle: `name`, `path` and `fingerprint`, a digest of its content.
+
+    The path is empty for a bundle that ships with the package, since that lies elsewhere elsewhere.
+    """
     hashes = json.dumps(bundle.manifest.get("sha256", {}), sort_keys=True)
     digest = hashlib.sha256(hashes.encode()).hexdigest()
-    return {"name": bundle.name, "fingerprint": digest[:16]}
+    path = Path(bundle.path).resolve()
+    own = path.parent != BUNDLES and path.is_file()
+    return {"name": bundle.name, "path": str(path) if own else "", "fingerprint": digest[:16]}
+
+
+def open_described(
+    path: str | Path, profile: Profile, bundle: str | Path | Bundle | None = None
+) -> Bundle:
+    """The bundle that `profile`, read from `path`, was adapted with: `bundle`, or where it says.
+
+    Raises BundleError when it is not there or is another one.
+    """
+    opened = open_bundle(profile.space, bundle or profile.bundle.get("path") or None)
+    if describe(opened)["fingerprint"] != profile.bundle.get("fingerprint"):
+        raise BundleError(
+            f"{path}: was adapted with another bundle {profile.bundle.get('name')!r} than "
+            f"{opened.path}; pass that one as bundle=, or calibrate again"
+        )
+    return opened
 
 
 def save_profile(profile: Profile, path: str | Path, *, create_parents: bool = False) -> None:
@@ -109,15 +131,4 @@ def _check_version(path: str | Path, profile: Profile) -> None:
         raise ProfileError(
             f"{path}: was made by edgewise {made_by or 'of unknown version'}, this is "
             f"{__version__}; calibrate again (the file is left as it is)"
-        )
-
-
-def check_bundle(path: str | Path, profile: Profile, bundle: Bundle) -> None:
-    """Raise BundleError unless `bundle` is the one that `profile` was adapted with."""
-    found = fingerprint(bundle)
-    if found != dict(profile.bundle):
-        raise BundleError(
-            f"{path}: was adapted with bundle {profile.bundle.get('name')!r} "
-            f"({profile.bundle.get('fingerprint')}), not with {found['name']!r} "
-            f"({found['fingerprint']}); pass that one as bundle=, or calibrate again"
         )

@@ -42,23 +42,31 @@ def search(
 ) -> list[Found]:
     """The `k` most accurate architectures that fit, the best first; empty if nothing fits.
 
-    An architecture fits when the upper end of its interval of the given `confidence` is within
-    `max_ms`; with confidence 0, when the prediction itself is. `accuracy` is a mapping of
-    architecture to accuracy (others are not considered), an array in the order of
-    `space.architectures()`, or a callable, which is asked only about architectures that fit. One
-    whose accuracy is NaN is not considered. Of equally accurate ones, the faster comes first.
-    `max_memory` (bytes) is not supported yet. The space is searched whole, so `seed`, meant for
-    spaces too large for that, changes nothing.
+    An architecture fits when the upper end of its interval of the given confidence is within
+    `max_ms`. Of equally accurate ones, the faster comes first.
 
-    Raises ArgumentError for impossible arguments, ArchitectureError for a mapping's key that is
-    no architecture.
+    Args:
+        space: searched whole.
+        predict: milliseconds of architectures with their intervals.
+        max_ms: limit, milliseconds.
+        accuracy: a mapping of architecture to accuracy (others are not considered), an array
+            (N,) in the order of `space.architectures()`, or a callable, asked only about
+            architectures that fit. One whose accuracy is NaN is not considered.
+        k: how many.
+        confidence: of the interval; 0 asks of the prediction alone that it be within the limit.
+        max_memory: not supported yet.
+        seed: for spaces too large to search whole; changes nothing here.
+
+    Raises:
+        ArgumentError: impossible arguments.
+        ArchitectureError: a key of the mapping is no architecture.
     """
     _check(max_ms, k, confidence, max_memory)
     archs, values = _candidates(space, accuracy)
     if not archs:
         return []
     predicted = predict(archs, confidence or 0.9)
-    ms, low, high = (np.asarray(values) for values in predicted)
+    ms, low, high = (np.asarray(column) for column in predicted)
     fits = (high if confidence else ms) <= max_ms
     if values is None:
         assert callable(accuracy)
@@ -85,7 +93,7 @@ def _candidates(space: Space, accuracy: Accuracy) -> tuple[list[str], NDArray[np
     """Architectures to consider, canonical, and their accuracies unless a callable gives them."""
     if isinstance(accuracy, Mapping):
         archs = [space.parse(arch) for arch in accuracy]
-        return archs, np.array([float(v) for v in accuracy.values()], np.float64)
+        return archs, np.array([_number(*item) for item in accuracy.items()], np.float64)
     archs = space.architectures()
     if callable(accuracy):
         return archs, None
@@ -101,3 +109,10 @@ def _candidates(space: Space, accuracy: Accuracy) -> tuple[list[str], NDArray[np
             f"accuracy has shape {values.shape}; {space.name} has {len(archs)} architectures"
         )
     return archs, values
+
+
+def _number(arch: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ArgumentError(f"the accuracy of {arch} is {value!r}, not a number") from None

@@ -63,6 +63,7 @@ def time_references(
     known = [arch for arch in archs if arch in earlier]
     if known:
         _log.info("going on with the timings of %d architectures kept earlier", len(known))
+    _log.info("timing %d architectures, %g s at most", len(archs), budget_s)
     try:
         with progress_bar(progress, "timing") as advance:
             timings = measure(

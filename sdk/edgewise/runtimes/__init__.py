@@ -21,6 +21,7 @@ __all__ = [
     "available_runtimes",
     "diagnose",
     "get_runtime",
+    "installed_version",
 ]
 
 _KNOWN = {runtime.name: runtime for runtime in (LiteRT(), TFLite(), OnnxRuntime())}
@@ -45,6 +46,14 @@ def get_runtime(name: str = "auto") -> Runtime:
     if name == "auto":
         raise RuntimeUnavailableError("no inference runtime works here. " + "; ".join(failed))
     raise RuntimeUnavailableError(failed[0])
+
+
+def installed_version(name: str) -> str | None:
+    """Version of the package of the runtime called `name`, imported or not; None if it is missing.
+
+    Raises ArgumentError for a name that is no runtime.
+    """
+    return _KNOWN[_known(name)].package.installed()
 
 
 def available_runtimes() -> list[str]:

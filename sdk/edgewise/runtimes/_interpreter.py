@@ -22,7 +22,7 @@ class InterpreterSession:
     """A TFLite model with its tensors allocated."""
 
     def __init__(self, interpreter_class: Any, model: bytes, threads: int, runtime: str) -> None:
-        positive_int("threads", threads)
+        threads = positive_int("threads", threads)
         try:
             with quiet():
                 self._interpreter = interpreter_class(model_content=model, num_threads=threads)

@@ -54,7 +54,7 @@ class OnnxSession:
     """An ONNX model with its inputs bound, so that `invoke` times the run and no copying."""
 
     def __init__(self, ort: Any, model: bytes, threads: int) -> None:
-        positive_int("threads", threads)
+        threads = positive_int("threads", threads)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

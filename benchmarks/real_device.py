@@ -1,0 +1,187 @@
+"""How well edgewise predicts this very machine: time fresh networks, calibrate, compare.
+
+    python benchmarks/real_device.py --n 200 --runtime litert
+    python benchmarks/real_device.py --n 200 --runtime onnxruntime
+    python benchmarks/real_device.py --n 200 --runtime tflite --python ENVIRONMENT/bin/python
+    python benchmarks/real_device.py --n 200 --runtime openvino --python ENVIRONMENT/bin/python
+
+N architectures are drawn uniformly from the space, the bundle's references left out, and compiled
+(about 0.3 s each). Then a process of its own calibrates from scratch and times each of the N twice,
+an interleaved pass after another; their rank correlation is the best that a prediction could
+show. Predictions are compared with the mean of the two passes.
+
+That process needs edgewise and the runtime alone, so it may run in another environment, by
+`--python`: tflite-runtime needs Python 3.11 and numpy 1, and openvino is a runtime that edgewise
+does not know, driven through `measure=`. This one needs `edgewise[converter]`.
+
+Results go to `docs/results/real_device_<runtime>.json` and a scatter plot beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from real_device_score import Device, baselines, plot
+
+from edgewise.bundle import Bundle, write_bundle
+from edgewise.latency.predictor import open_bundle
+from edgewise.spaces import get_space
+from edgewise_converter.compile.reference_models import model_file, pattern_network
+from edgewise_converter.latency.scoring import Estimate, score, spearman
+
+ROOT = Path(__file__).resolve().parent.parent
+FORMATS = {"litert": "tflite", "tflite": "tflite", "onnxruntime": "onnx", "openvino": "onnx"}
+
+
+def main() -> None:
+    """Run the benchmark and print, save and plot what it found."""
+    arguments = _parse()
+    with tempfile.TemporaryDirectory() as folder:
+        networks = arguments.networks or Path(folder) / "networks.safetensors"
+        _prepare(arguments, networks)
+        found = _time(arguments, networks, Path(folder))
+    device = Device.of(arguments.space, found)
+    rows = {"edgewise": _scores(device, Estimate(*map(np.array, found["edgewise"])))}
+    if found["help"] is None:
+        print(f"help: not run, {found['help_missing']}")
+    else:
+        rows["help"] = _scores(device, Estimate(*map(np.array, found["help"])))
+    for name, estimate in baselines(device, arguments.table, arguments.split).items():
+        rows[name] = _scores(device, estimate)
+    result = {
+        "command": "python benchmarks/real_device.py " + " ".join(_shown(arguments)),
+        "test_retest": _retest(found),
+        "scores": rows,
+        **found,
+    }
+    _print(result)
+    _save(arguments, result, device)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--space", default="nasbench201")
+    parser.add_argument("--n", type=int, default=200, help="fresh architectures (200)")
+    parser.add_argument("--runtime", choices=FORMATS, default="litert")
+    parser.add_argument("--samples", type=int, default=10, help="timings to calibrate with (10)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0, help="of the draw of architectures")
+    parser.add_argument("--bundle", type=Path, help="latency bundle instead of the shipped one")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has the runtime")
+    parser.add_argument("--networks", type=Path, help="keep the compiled networks in this file")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results")
+    data = ROOT.parent / "shared" / "data" / "latency"
+    parser.add_argument("--table", type=Path, default=data / "nasbench201.npz")
+    parser.add_argument("--split", type=Path, default=data / "splits.json")
+    return parser.parse_args()
+
+
+def _shown(arguments: argparse.Namespace) -> list[str]:
+    names = ("space", "n", "runtime", "samples", "threads", "seed")
+    return [f"--{name} {getattr(arguments, name)}" for name in names]
+
+
+def _prepare(arguments: argparse.Namespace, path: Path) -> None:
+    """Compile the fresh networks into one file, unless it is there and holds just those."""
+    bundle = open_bundle(arguments.space, arguments.bundle)
+    everything = get_space(arguments.space).architectures()
+    references = set(bundle.manifest["references"])
+    fresh = [arch for arch in everything if arch not in references]
+    generator = np.random.default_rng(arguments.seed)
+    archs = [fresh[i] for i in generator.choice(len(fresh), arguments.n, replace=False)]
+    file_format = FORMATS[arguments.runtime]
+    wanted = {"space": arguments.space, "architectures": archs, "format": file_format}
+    if path.exists() and wanted.items() <= Bundle.open(path).manifest.items():
+        return
+    begun = time.perf_counter()
+    models: dict[str, bytes] = {}
+    for index, arch in enumerate(archs):
+        network = pattern_network(arguments.space, arch, file_format)
+        models[f"network.{index:03d}.{file_format}"] = model_file(network, file_format)
+    write_bundle(
+        path,
+        kind="latency",
+        name="fresh networks",
+        manifest=wanted,
+        tensors=models,
+        deflate=models.keys(),
+    )
+    print(f"compiled {len(archs)} networks in {time.perf_counter() - begun:.0f} s")
+
+
+def _time(arguments: argparse.Namespace, networks: Path, folder: Path) -> dict[str, Any]:
+    """Run the device's part in its own process and environment."""
+    output = folder / "timings.json"
+    command = [arguments.python, str(ROOT / "benchmarks" / "real_device_timing.py")]
+    command += ["--networks", str(networks), "--runtime", arguments.runtime]
+    command += ["--threads", str(arguments.threads), "--samples", str(arguments.samples)]
+    command += ["--output", str(output)]
+    if arguments.bundle:
+        command += ["--bundle", str(arguments.bundle)]
+    threads = {name: str(arguments.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    # A data folder of its own: the user's calibrated device is none of a benchmark's business.
+    subprocess.run(
+        command, check=True, env={**os.environ, **threads, "EDGEWISE_HOME": str(folder / "home")}
+    )
+    found: dict[str, Any] = json.loads(output.read_text())
+    return found
+
+
+def _scores(device: Device, estimate: Estimate) -> dict[str, float | None]:
+    found = score(estimate, device.ms, device.connected)
+    return {
+        "spearman": found.spearman_all,
+        "spearman_mid": found.spearman_mid,
+        "mape": found.mape,
+        "coverage": found.coverage,
+        "width": found.width,
+    }
+
+
+def _retest(found: dict[str, Any]) -> dict[str, float]:
+    first, second = (np.array(ms) for ms in found["ms"])
+    return {
+        "spearman": spearman(first, second),
+        "median_change": float(np.median(np.abs(second / first - 1))) * 100,
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    info, retest = result["info"], result["test_retest"]
+    print(f"\n{info['cpu']}, {info['runtime']} {info['runtime_version'] or ''}")
+    print(f"semantics {info['semantics'] or 'unknown'}, noise {info['noise']:.1%}")
+    print(f"calibration {result['calibration_seconds']:.1f} s")
+    print(
+        f"test-retest Spearman {retest['spearman']:.4f}, median change "
+        f"{retest['median_change']:.1f} %\n"
+    )
+    print(f"{'':22}{'Spearman':>10}{'mid':>8}{'MAPE %':>9}{'inside %':>10}{'width %':>9}")
+    for name, row in result["scores"].items():
+        cells = [f"{row['spearman']:10.4f}{row['spearman_mid']:8.4f}"]
+        for key, width in (("mape", 9), ("coverage", 10), ("width", 9)):
+            cells.append(" " * width if row[key] is None else f"{row[key]:{width}.1f}")
+        print(f"{name:22}{''.join(cells)}")
+
+
+def _save(arguments: argparse.Namespace, result: dict[str, Any], device: Device) -> None:
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / f"real_device_{arguments.runtime}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    title = f"{result['info']['cpu']}, {arguments.runtime}, {arguments.threads} thread(s)"
+    plot(device, result, title, path.with_suffix(".png"))
+    print(f"\n{path}\n{path.with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    main()

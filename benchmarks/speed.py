@@ -1,0 +1,187 @@
+"""How fast the latency predictor is, beside the same HELP computation in PyTorch in the same run.
+
+    python benchmarks/speed.py
+
+One thread. Adapts to ten timings and predicts all 15,625 NAS-Bench-201 networks from their strings,
+parsing and intervals included, nothing cached. HELP adapts ten draws of z at once, without gradients
+for the predictions, from graphs that are already encoded; its own training episode is timed beside
+the plain loop over devices. Runs of the two are interleaved, and medians are printed.
+
+Needs `edgewise[converter]`; builds the wheel to weigh it. Writes `docs/results/speed.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import edgewise as sdk
+from edgewise.spaces import get_space
+from edgewise_converter.latency.features import graphs
+from edgewise_converter.latency.help_predictor import DRAWS, predict_scaled, standard_noise
+from edgewise_converter.latency.meta_training import (
+    Batch,
+    Learner,
+    TrainingConfig,
+    meta_loss,
+    meta_loss_loop,
+)
+from edgewise_converter.latency.protocols import Scaling, Target
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = 10
+
+
+def main() -> None:
+    """Time everything, print a table, write the JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds (15)")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs/results/speed.json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    predicting = _predicting(arguments.rounds)
+    result = {
+        "command": "python benchmarks/speed.py",
+        "machine": platform.processor() or platform.machine(),
+        "threads": 1,
+        "rounds": arguments.rounds,
+        **predicting,
+        "help_over_edgewise": predicting["help_torch_adapt_and_predict_all_ms"]
+        / (predicting["adapt_ms"] + predicting["predict_all_ms"]),
+        **_training(max(3, arguments.rounds // 3)),
+        **_footprint(arguments.rounds),
+        "wheel_bytes": _wheel_bytes(),
+    }
+    for name, value in result.items():
+        print(f"{name:42} {value:.4g}" if isinstance(value, float) else f"{name:42} {value}")
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _median_ms(rounds: int, runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median milliseconds of each, interleaved, after one round that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def _predicting(rounds: int) -> dict[str, float]:
+    space = get_space("nasbench201")
+    archs = space.architectures()
+    cost = {arch: 1.0 + 1e-7 * space.flops(arch) for arch in archs}
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["EDGEWISE_HOME"] = home
+        device = sdk.calibrate(
+            "nasbench201", samples=SAMPLES, measure=cost.__getitem__, progress=False
+        )
+    timed = [measurement.arch for measurement in device.measurements]
+    ms = np.array([cost[arch] for arch in timed])
+    predictor = device.predictor
+
+    learner = Learner.create(TrainingConfig(seed=0))
+    cells, noise = graphs(space.encode(archs)), standard_noise(DRAWS, learner.latent_size, 0)
+    at = np.array([archs.index(arch) for arch in timed])
+    scaling = Scaling(float(ms.min()), float(ms.max()))
+    target = Target("this", at, ms, at, ms, scaling, np.arange(len(archs)))
+
+    def one_by_one() -> None:
+        predict = device.predict
+        for arch in archs:
+            predict(arch)
+
+    medians = _median_ms(
+        rounds,
+        {
+            "adapt_ms": lambda: predictor.adapt(timed, ms),
+            "predict_all_ms": lambda: device.predict(archs),
+            "one_by_one": one_by_one,
+            "help_torch_adapt_and_predict_all_ms": lambda: predict_scaled(
+                learner, cells, target, noise
+            ),
+        },
+    )
+    medians["predict_one_us"] = 1e3 * medians.pop("one_by_one") / len(archs)
+    return medians
+
+
+def _training(rounds: int) -> dict[str, float]:
+    """Seconds of forward and backward of one meta-batch: eight devices, ten samples, 200 queries."""
+    config = TrainingConfig(seed=0)
+    learner = Learner.create(config)
+    leaves = [tensor.requires_grad_() for tensor in learner.tensors().values()]
+    space = get_space("nasbench201")
+    generator = torch.Generator().manual_seed(0)
+    cells = graphs(space.encode(space.architectures()[:: 15625 // 210][:210]))
+
+    def devices(cell: torch.Tensor) -> torch.Tensor:
+        return cell.expand(config.devices, *cell.shape)
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(config.devices, *shape, generator=generator)
+
+    batch = Batch(
+        uniform(10), devices(cells[:, :10]), uniform(10), devices(cells[:, 10:]), uniform(200),
+        torch.randn(config.devices, learner.latent_size, generator=generator),
+    )  # fmt: skip
+
+    def episode(loss: Callable[[Learner, Batch], torch.Tensor]) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(loss(learner, batch), leaves, allow_unused=True)
+
+    medians = _median_ms(rounds, {"all": episode(meta_loss), "loop": episode(meta_loss_loop)})
+    return {
+        "train_episode_seconds": medians["all"] / 1e3,
+        "train_episode_plain_loop_seconds": medians["loop"] / 1e3,
+    }
+
+
+def _footprint(rounds: int) -> dict[str, float]:
+    """Import time and peak resident memory of a process that imports edgewise, beside numpy's."""
+    script = (
+        "import resource, sys, time, numpy\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before, start = peak(), time.perf_counter()\n"
+        "import edgewise; edgewise.predict\n"
+        "print(time.perf_counter() - start, (peak() - before) * 1024)\n"
+    )
+    runs = [_numbers(script) for _ in range(rounds)]
+    return {
+        "import_ms_above_numpy": 1e3 * statistics.median(run[0] for run in runs),
+        "import_bytes_above_numpy": statistics.median(run[1] for run in runs),
+    }
+
+
+def _numbers(script: str) -> list[float]:
+    output = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout
+    return [float(word) for word in output.split()]
+
+
+def _wheel_bytes() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        command: list[Any] = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        subprocess.run([*command, "--wheel-dir", folder, ROOT], check=True)
+        return next(Path(folder).glob("*.whl")).stat().st_size
+
+
+if __name__ == "__main__":
+    main()

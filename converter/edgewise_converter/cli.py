@@ -1,0 +1,68 @@
+"""The command line of the host: ``edgewise-converter train|evaluate|compile|inspect``.
+
+Exit codes: 0, 1 (one line that says what is wrong), 2 (usage). Each capability adds its own
+subcommands; nothing heavy is imported before it is known what is to be done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from edgewise import __version__
+from edgewise.errors import EdgewiseError
+from edgewise_converter import inspect as inspection
+from edgewise_converter.latency import command as latency
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(given)
+    parsed = parser.parse_args(given)
+    parsed.command_line = [parser.prog, *given]
+    logging.basicConfig(
+        level=logging.INFO if parsed.verbose else logging.WARNING, format="%(message)s"
+    )
+    try:
+        return int(parsed.run(parsed))
+    except EdgewiseError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgewise-converter",
+        description="Train, evaluate and compile what edgewise runs on a device.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    latency.add_train_parser(_capabilities(commands, "train", "learn from data"))
+    latency.add_evaluate_parser(_capabilities(commands, "evaluate", "score on what was not learnt"))
+    compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
+    if "compile" in given:
+        # Needs torch, which takes seconds to import.
+        from edgewise_converter.compile import latency_bundle
+
+        latency_bundle.add_parser(compiling)
+    inspection.add_parser(commands)
+    return parser
+
+
+def _capabilities(commands: Any, name: str, text: str) -> Any:
+    parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+    return parser.add_subparsers(title="capabilities", metavar="CAPABILITY", required=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

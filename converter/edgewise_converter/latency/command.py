@@ -1,0 +1,205 @@
+"""``edgewise-converter train latency`` and ``evaluate latency``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from edgewise.errors import ArgumentError
+from edgewise_converter.latency.protocols import PROTOCOLS
+from edgewise_converter.latency.tables import (
+    DeviceInfo,
+    LatencyTable,
+    Split,
+    load_devices,
+    load_splits,
+    load_table,
+    merge_tables,
+    resolve_devices,
+)
+
+_DEVICES_HELP = (
+    "comma-separated devices of the tables, or groups of the split (meta_train, meta_valid, "
+    "meta_test)"
+)
+
+
+def add_train_parser(subparsers: Any) -> None:
+    """Add ``latency`` to the subcommands of ``train``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "latency",
+        help="meta-train a latency predictor from tables of timings",
+        description="Writes a part of a latency bundle, which `compile latency` assembles.",
+    )
+    _add_data(parser, train_required=True)
+    parser.add_argument("--predictor", choices=("help", "edgewise"), required=True)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the part")
+    parser.add_argument("--seed", type=int, default=0, help="of a training with chance in it (0)")
+    parser.add_argument(
+        "--references",
+        type=int,
+        default=24,
+        metavar="N",
+        help="edgewise: architectures to design, in the order to time them (24)",
+    )
+    parser.add_argument(
+        "--prior",
+        type=Path,
+        metavar="FILE",
+        help="help: the trained part of edgewise, whose references it embeds a device by",
+    )
+    parser.add_argument("--samples", type=int, default=10, help="help: references it uses (10)")
+    parser.set_defaults(run=_train)
+
+
+def add_evaluate_parser(subparsers: Any) -> None:
+    """Add ``latency`` to the subcommands of ``evaluate``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "latency", help="score latency predictors and baselines on devices they have not seen"
+    )
+    _add_data(parser, train_required=False)
+    parser.add_argument("--test", required=True, metavar="DEVICES", help=_DEVICES_HELP)
+    parser.add_argument("--samples", type=int, default=10, help="timings to adapt to (10)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="repetitions (1)")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
+    parser.add_argument(
+        "--predictors",
+        default="edgewise,flops,nearest,ridge,ridge-doptimal",
+        metavar="NAMES",
+        help="comma-separated, or `all` (slow: help, maml and meta-sgd are meta-trained per seed)",
+    )
+    parser.add_argument("--bundle", type=Path, help="score this bundle's help and edgewise")
+    parser.add_argument("--runtime", default="auto", help="runs the bundle's help (auto)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
+    parser.add_argument(
+        "--table",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="table of timings (.npz); repeatable, all of one space",
+    )
+    parser.add_argument("--train", required=train_required, metavar="DEVICES", help=_DEVICES_HELP)
+    parser.add_argument(
+        "--valid",
+        metavar="DEVICES",
+        help="those of --train that choose the best episode of a meta-training (by default those "
+        "in meta_valid, or else a quarter of the hardware)",
+    )
+    parser.add_argument("--splits", type=Path, help="splits.json (beside the first table)")
+    parser.add_argument("--devices", type=Path, help="devices.json (beside the first table)")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="folder where meta-trainings keep their state; they go on from there",
+    )
+
+
+class _Data:
+    """What the options about data name."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        from edgewise_converter.latency.evaluate import hold_out
+
+        self.tables: list[LatencyTable] = [load_table(path) for path in arguments.table]
+        self.merged = merge_tables(self.tables)
+        self.split: Split | None = None
+        splits = _beside(arguments.splits, arguments.table[0], "splits.json")
+        if splits is not None:
+            self.split = load_splits(splits).get(self.merged.space)
+        devices = _beside(arguments.devices, arguments.table[0], "devices.json")
+        self.info: dict[str, DeviceInfo] = {} if devices is None else load_devices(devices)
+        self.train = self.named(arguments.train) if arguments.train else ()
+        chosen = self.split.groups["meta_valid"] if self.split else ()
+        if arguments.valid:
+            chosen = self.named(arguments.valid)
+            for device in chosen:
+                if device not in self.train:
+                    raise ArgumentError(f"--valid names {device!r}, which --train does not")
+        self.valid = tuple(device for device in self.train if device in chosen)
+        if self.train and (not self.valid or self.valid == self.train):
+            self.valid = hold_out(self.train, self.info)
+
+    def named(self, text: str) -> tuple[str, ...]:
+        """Devices by the text of an option."""
+        return resolve_devices(text, self.merged, self.split)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from edgewise_converter.latency.parts import train_edgewise_part, train_help_part
+    from edgewise_converter.latency.train import use_one_thread
+
+    use_one_thread()
+    data = _Data(arguments)
+    if arguments.predictor == "edgewise":
+        train_edgewise_part(
+            data.tables,
+            data.info,
+            data.train,
+            path=arguments.output,
+            references=arguments.references,
+            command=arguments.command_line,
+        )
+    elif arguments.prior is None:
+        raise ArgumentError("help needs --prior: the references are those that edgewise designed")
+    else:
+        train_help_part(
+            data.tables,
+            data.split,
+            data.train,
+            valid=data.valid,
+            path=arguments.output,
+            prior=arguments.prior,
+            samples=arguments.samples,
+            seed=arguments.seed,
+            checkpoints=arguments.checkpoints,
+            command=arguments.command_line,
+        )
+    print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from edgewise_converter.latency.evaluate import PREDICTORS, Question, evaluate
+    from edgewise_converter.latency.report import print_answer, write_answer
+    from edgewise_converter.latency.train import use_one_thread
+
+    use_one_thread()
+    if arguments.samples < 2 or arguments.seeds < 1:
+        raise ArgumentError("--samples must be at least 2, and --seeds at least 1")
+    data = _Data(arguments)
+    names = PREDICTORS if arguments.predictors == "all" else arguments.predictors.split(",")
+    question = Question(
+        tables=data.tables,
+        splits=data.split,
+        info=data.info,
+        train=data.train,
+        valid=data.valid,
+        test=data.named(arguments.test),
+        predictors=tuple(dict.fromkeys(name.strip() for name in names)),
+        protocol=arguments.protocol,
+        samples=arguments.samples,
+        seeds=arguments.seeds,
+        checkpoints=arguments.checkpoints,
+        bundle=arguments.bundle,
+        runtime=arguments.runtime,
+    )
+    answer = evaluate(question)
+    print_answer(question, answer)
+    if arguments.json is not None:
+        write_answer(arguments.json, question, answer, arguments.command_line)
+    return 0
+
+
+def _beside(given: Path | None, table: Path, name: str) -> Path | None:
+    """The file given, or that of this name beside the table if there is one."""
+    if given is not None:
+        return given
+    default = table.parent / name
+    return default if default.exists() else None

@@ -1,0 +1,299 @@
+"""Scores every method on devices that none of them has seen, one way for all (see ``scoring``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgewise.errors import ArgumentError
+from edgewise.spaces import Space
+from edgewise_converter.latency.baselines.meta import HELP, MAML, META_SGD
+from edgewise_converter.latency.baselines.own_data import BrpNas, Ceiling
+from edgewise_converter.latency.baselines.simple import Flops, NearestDevice, Ridge
+from edgewise_converter.latency.bundled import Bundled
+from edgewise_converter.latency.edgewise_method import Edgewise, PriorOf
+from edgewise_converter.latency.features import connected, graph_space, graphs
+from edgewise_converter.latency.methods import Codes, Method, Sources
+from edgewise_converter.latency.protocols import (
+    Domain,
+    Protocol,
+    candidates,
+    domain_of,
+    require_measured,
+    target_of,
+)
+from edgewise_converter.latency.scoring import Score, score
+from edgewise_converter.latency.tables import (
+    DeviceInfo,
+    LatencyTable,
+    Split,
+    merge_tables,
+    split_of,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_LOG = logging.getLogger(__name__)
+
+PREDICTORS = (
+    "help",
+    "edgewise",
+    "flops",
+    "nearest",
+    "ridge",
+    "maml",
+    "meta-sgd",
+    "ridge-doptimal",
+    "brp-nas",
+    "ceiling",
+)
+"""Names of all methods; the last three are listed apart."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be evaluated.
+
+    Attributes:
+        tables: at least one, of one space.
+        splits: the split of the tables' space, if any.
+        info: hardware and family of the devices.
+        train: devices to learn from; may be empty for a bundle.
+        valid: those of ``train`` that HELP and its kin choose their best episode by.
+        test: devices to score.
+        predictors: names out of ``PREDICTORS``.
+        protocol: what is known of a test device.
+        samples: timings a method adapts to.
+        seeds: repetitions, each with a seed and (under *strict*) a design of its own.
+        checkpoints: folder where long trainings keep their state, or None.
+        bundle: score the predictors in this bundle instead of training them.
+        runtime: runs the bundle's compiled HELP.
+    """
+
+    tables: Sequence[LatencyTable]
+    splits: Split | None
+    info: dict[str, DeviceInfo]
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+    predictors: tuple[str, ...]
+    protocol: Protocol
+    samples: int = 10
+    seeds: int = 1
+    checkpoints: Path | None = None
+    bundle: Path | None = None
+    runtime: str = "auto"
+
+
+@dataclass
+class Answer:
+    """What was found.
+
+    Attributes:
+        scores: by method, then device, then repetition.
+        apart: methods that time other or more architectures than the protocol lets them.
+        timings: architectures timed on a test device (the most on any), by method.
+    """
+
+    scores: dict[str, dict[str, list[Score]]] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
+    timings: dict[str, int] = field(default_factory=dict)
+
+
+def evaluate(question: Question) -> Answer:
+    """Train, adapt and score.
+
+    Raises:
+        ArgumentError: a device both trained on and tested, an architecture that was not measured,
+            or too few of anything.
+    """
+    return _Evaluation(question).run()
+
+
+def hold_out(train: Sequence[str], info: dict[str, DeviceInfo]) -> tuple[str, ...]:
+    """Devices to choose by where the split names none: a quarter, whole hardware at a time."""
+    hardware = sorted({_hardware(device, info) for device in train})
+    chosen = set(hardware[:: max(len(hardware) // max(len(hardware) // 4, 1), 1)])
+    valid = tuple(device for device in train if _hardware(device, info) in chosen)
+    if len(valid) == len(train):
+        raise ArgumentError("training needs devices of at least two hardwares, to choose by one")
+    return valid
+
+
+class _Stopwatch:
+    """Remembers which architectures were timed beyond the protocol's."""
+
+    def __init__(self, time: Callable[[IntArray], FloatArray]) -> None:
+        self._time = time
+        self.timed: set[int] = set()
+
+    def __call__(self, indices: IntArray) -> FloatArray:
+        self.timed.update(indices.tolist())
+        return self._time(indices)
+
+
+class _Evaluation:
+    """One run: what all methods and repetitions share."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.table = merge_tables(question.tables)
+        self.space: Space = graph_space(self.table.space)
+        self.codes: Codes = self.space.encode(self.table.archs)
+        self.graphs: Tensor = graphs(self.codes)
+        self.connected = connected(self.codes)
+        self.domains = {
+            device: domain_of(
+                self.table, device, split_of(question.tables, question.splits, device)
+            )
+            for device in (*question.train, *question.test)
+        }
+        self._check_devices()
+        self.known = self.table.select(question.train)
+        self.prior = PriorOf(self.known, question.info)
+        self.methods = [self._method(name) for name in question.predictors]
+
+    def run(self) -> Answer:
+        """All methods, repetitions and devices."""
+        answer = Answer()
+        for method in self.methods:
+            answer.scores[method.name] = {device: [] for device in self.question.test}
+            if method.apart:
+                answer.apart.add(method.name)
+            for seed in range(self.question.seeds if method.repeats else 1):
+                for devices in self._groups():
+                    sources = self._sources(devices, seed)
+                    for device, result, timed in self._scores(method, sources, devices):
+                        answer.scores[method.name][device].append(result)
+                        most = max(answer.timings.get(method.name, 0), timed)
+                        answer.timings[method.name] = most
+        return answer
+
+    def _scores(
+        self, method: Method, sources: Sources, devices: Sequence[str]
+    ) -> Iterator[tuple[str, Score, int]]:
+        """Device, score and number of architectures timed."""
+        adapt = method.train(sources)
+        for device in devices:
+            # The devices of one repetition draw apart, so that leaving one out changes no other.
+            entropy = (sources.seed, self.question.test.index(device))
+            target = target_of(
+                self.table,
+                device,
+                self.domains[device],
+                sources.reference,
+                self.question.protocol,
+                samples=self.question.samples,
+                generator=np.random.default_rng(entropy),
+            )
+            further = _Stopwatch(target.time)
+            true = self.table.row(device)[target.query]
+            estimate = adapt(replace(target, time=further))
+            result = score(estimate, true, self.connected[target.query])
+            _LOG.info(
+                "%s, seed %d, %s: mid %.4f, all %.4f",
+                *(method.name, sources.seed, device, result.spearman_mid, result.spearman_all),
+            )
+            yield device, result, len(further.timed) or len(target.timings()[0])
+
+    def _sources(self, devices: Sequence[str], seed: int) -> Sources:
+        """What a method learns from, in repetition ``seed``, to meet ``devices``."""
+        question = self.question
+        available = self._candidates(devices, seed)
+        reference = self._reference(available, devices)
+        return Sources(
+            table=self.known,
+            space=self.space,
+            codes=self.codes,
+            graphs=self.graphs,
+            train=question.train,
+            valid=question.valid,
+            domains=self.domains,
+            info=question.info,
+            candidates=available,
+            reference=reference,
+            protocol=question.protocol,
+            samples=question.samples,
+            seed=seed,
+            checkpoints=question.checkpoints,
+        )
+
+    def _candidates(self, devices: Sequence[str], seed: int) -> IntArray:
+        """Half of the pool, of what was measured on all devices of this table and of training."""
+        everywhere = self.table.measured((*self.question.train, *devices))
+        domain = self.domains[devices[0]]
+        common = Domain(np.intersect1d(domain.pool, everywhere), domain.query, domain.split)
+        return candidates(common, seed)
+
+    def _reference(self, available: IntArray, devices: Sequence[str]) -> IntArray:
+        question = self.question
+        if question.protocol == "paper":
+            reference = self.table.reference
+            if not len(reference):
+                raise ArgumentError(f"{self.table.source}: no reference architectures in the table")
+        elif question.bundle is not None:
+            archs = self._bundled.references(question.samples)
+            index = {arch: at for at, arch in enumerate(self.table.archs)}
+            missing = [arch for arch in archs if arch not in index]
+            if missing:
+                raise ArgumentError(f"{self.table.source}: reference {missing[0]} is not in it")
+            reference = np.array([index[arch] for arch in archs], dtype=np.int64)
+        else:
+            reference = self.prior.design(available, question.samples)
+        require_measured(self.table, devices, reference)
+        return reference
+
+    def _groups(self) -> list[list[str]]:
+        """The test devices by table: those of one table share pool and references."""
+        groups = [
+            [device for device in self.question.test if device in table.devices]
+            for table in self.question.tables
+        ]
+        return [group for group in groups if group]
+
+    def _check_devices(self) -> None:
+        question = self.question
+        known = set(question.train)
+        if question.bundle is not None:
+            self._bundled = Bundled.open(question.bundle, question.runtime)
+            known |= set(self._bundled.trained_on)
+        for device in question.test:
+            if device in known:
+                raise ArgumentError(f"{device!r} was trained on, so it cannot be tested")
+        hardware = {_hardware(device, question.info): device for device in known}
+        for device in question.test:
+            same = hardware.get(_hardware(device, question.info))
+            if same is not None:
+                _LOG.warning("%s and %s, trained on, are settings of one hardware", device, same)
+
+    def _method(self, name: str) -> Method:
+        if name in ("help", "edgewise") and self.question.bundle is not None:
+            return self._bundled.method(name)
+        if name not in PREDICTORS:
+            raise ArgumentError(f"unknown predictor {name!r}; known are {', '.join(PREDICTORS)}")
+        if not self.question.train and name not in ("flops", "ridge", "ceiling", "brp-nas"):
+            raise ArgumentError(f"{name} learns from other devices: give them with --train")
+        methods: tuple[Method, ...] = (
+            HELP,
+            Edgewise(self.prior),
+            Flops(),
+            NearestDevice(),
+            Ridge(own_references=False),
+            MAML,
+            META_SGD,
+            Ridge(own_references=True),
+            BrpNas(),
+            Ceiling(),
+        )
+        return next(method for method in methods if method.name == name)
+
+
+def _hardware(device: str, info: dict[str, DeviceInfo]) -> str:
+    return info[device].hardware if device in info else device

@@ -1,0 +1,83 @@
+"""What the evaluation asks of a method: learn from devices, then adapt to one by its timings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol as Interface
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgewise.spaces import Space
+from edgewise_converter.latency.protocols import Domain, Protocol, Target
+from edgewise_converter.latency.scoring import Estimate
+from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
+
+IntArray = NDArray[np.int64]
+Codes = NDArray[np.uint8]
+
+Adapter = Callable[[Target], Estimate]
+"""Adapts to a device by the timings its protocol allows, and predicts its queries."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What may be learnt from before a device is met.
+
+    Attributes:
+        table: rows of the training devices only.
+        space: the table's space.
+        codes: (A, 6) operation codes of the table's architectures.
+        graphs: (3, A, 39) their graphs for HELP.
+        train: devices to learn from.
+        valid: those of ``train`` that a method may set aside to choose by.
+        domains: pool and queries of each.
+        info: hardware and family of each.
+        candidates: architectures that a method with references of its own may choose from.
+        reference: (E,) architectures that are timed on a new device.
+        protocol: what else is known of it.
+        samples: how many architectures it is adapted to.
+        seed: of everything random.
+        checkpoints: folder for the state of long trainings, or None.
+    """
+
+    table: LatencyTable
+    space: Space
+    codes: Codes
+    graphs: Tensor
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    domains: Mapping[str, Domain]
+    info: Mapping[str, DeviceInfo]
+    candidates: IntArray
+    reference: IntArray
+    protocol: Protocol
+    samples: int
+    seed: int
+    checkpoints: Path | None = None
+
+    def archs(self, indices: IntArray) -> list[str]:
+        """Architectures by index."""
+        return [self.table.archs[index] for index in indices]
+
+
+class Method(Interface):
+    """A way to predict the latencies of a new device."""
+
+    @property
+    def name(self) -> str:
+        """Short name, for the command line."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether it needs other or more timings than the protocol's; it is then listed apart."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it depends on seed or references, so that repeating it says something."""
+
+    def train(self, sources: Sources) -> Adapter:
+        """Learn from the training devices."""

@@ -1,0 +1,153 @@
+"""Prints an evaluation as tables, and writes it down as JSON with the command that made it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import edgewise
+from edgewise.storage import write_atomic
+from edgewise_converter.latency.evaluate import Answer, Question
+from edgewise_converter.latency.published import PUBLISHED
+from edgewise_converter.latency.scoring import Score, Summary, mean_score, summarise_scores
+
+_COLUMNS = (
+    ("spearman_mid", "mid", 3),
+    ("spearman_all", "all", 3),
+    ("mape", "MAPE %", 1),
+    ("coverage", "in interval %", 1),
+    ("width", "width %", 1),
+)
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "lightgbm")
+_WIDE = 15
+_NAME = 31
+
+
+def print_answer(question: Question, answer: Answer) -> None:
+    """A table per device, then one of the mean over devices, methods beside each other."""
+    for line in _lines(question, answer):
+        print(line)
+
+
+def write_answer(path: Path, question: Question, answer: Answer, command: Sequence[str]) -> None:
+    """Write the evaluation as JSON.
+
+    Raises:
+        StorageError: the file could not be written.
+    """
+    text = json.dumps(as_json(question, answer, command), indent=1, ensure_ascii=False)
+    write_atomic(path, (text + "\n").encode(), create_parents=True)
+
+
+def as_json(question: Question, answer: Answer, command: Sequence[str]) -> dict[str, Any]:
+    """The evaluation as JSON values: summaries, and every single score behind them."""
+    return {
+        "command": " ".join(command),
+        "versions": versions(),
+        "space": question.tables[0].space,
+        "tables": [Path(table.source).name for table in question.tables],
+        "train": list(question.train),
+        "valid": list(question.valid),
+        "test": list(question.test),
+        "protocol": question.protocol,
+        "samples": question.samples,
+        "seeds": list(range(question.seeds)),
+        "scores": {
+            "spearman": "rank correlation; mid: queries between the 10th and 90th percentile of "
+            "true latency, all: every query",
+            "mape": "mean absolute relative error in percent, connected networks",
+            "coverage": "percent of the queries inside the 90 % interval",
+            "width": "mean width of the interval relative to the prediction, in percent",
+        },
+        "methods": {name: _method_json(answer, name) for name in answer.scores},
+        "published_spearman_mid": PUBLISHED.get(question.tables[0].space, {}),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a result."""
+    found = {"python": platform.python_version(), "edgewise": edgewise.__version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _method_json(answer: Answer, name: str) -> dict[str, Any]:
+    devices = answer.scores[name]
+    return {
+        "apart": name in answer.apart,
+        "timings": answer.timings[name],
+        "mean": _summary_json(_means(devices)),
+        "devices": {device: _summary_json(scores) for device, scores in devices.items()},
+        "repetitions": {
+            device: [vars(score) for score in scores] for device, scores in devices.items()
+        },
+    }
+
+
+def _summary_json(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
+    return {
+        name: {"mean": round(summary.mean, 5), "sd": round(summary.deviation, 5)}
+        for name, summary in summarise_scores(scores).items()
+    }
+
+
+def _means(devices: Mapping[str, Sequence[Score]]) -> list[Score]:
+    """Mean over devices of each repetition."""
+    return [mean_score(scores) for scores in zip(*devices.values(), strict=True)]
+
+
+def _lines(question: Question, answer: Answer) -> Iterator[str]:
+    space, protocol = question.tables[0].space, question.protocol
+    yield f"{space}, protocol {protocol}, {question.samples} samples, {question.seeds} repetitions."
+    yield (
+        "Spearman on the middle queries and on all; mean absolute relative error; share of queries "
+        "in the 90 % interval, and its relative width."
+    )
+    for device in question.test:
+        yield from _table(answer, device, {name: s[device] for name, s in answer.scores.items()})
+        yield from _published(space, device)
+    if len(question.test) > 1:
+        title = f"mean of {len(question.test)} devices"
+        yield from _table(answer, title, {name: _means(s) for name, s in answer.scores.items()})
+        if set(question.test) == _published_devices(space):
+            yield from _published(space, "mean")
+
+
+def _table(answer: Answer, title: str, scores: Mapping[str, Sequence[Score]]) -> Iterator[str]:
+    yield ""
+    header = "".join(f"{label:>{_WIDE}}" for _, label, _ in _COLUMNS)
+    yield f"{title:<{_NAME}}{'timings':>8}{header}"
+    for apart in (False, True):
+        for name, repetitions in scores.items():
+            if (name in answer.apart) == apart:
+                label = f"{name} (apart)" if apart else name
+                summary = summarise_scores(repetitions)
+                cells = "".join(
+                    f"{_cell(summary.get(key), digits):>{_WIDE}}" for key, _, digits in _COLUMNS
+                )
+                yield f"{label:<{_NAME}}{answer.timings[name]:>8}{cells}"
+
+
+def _cell(summary: Summary | None, digits: int) -> str:
+    if summary is None:
+        return "-"
+    return f"{summary.mean:.{digits}f} ± {summary.deviation:.{digits}f}"
+
+
+def _published(space: str, device: str) -> Iterator[str]:
+    for name, figures in PUBLISHED.get(space, {}).items():
+        if device in figures:
+            yield f"{name:<{_NAME}}{'':>8}{figures[device]:>{_WIDE - 8}.3f}"
+
+
+def _published_devices(space: str) -> set[str]:
+    figures = next(iter(PUBLISHED.get(space, {}).values()), {})
+    return set(figures) - {"mean"}
