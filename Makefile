@@ -32,16 +32,18 @@ $(DEMO)/installed: $(SOURCES)
 
 test: lint ctest pytest
 
-# All that the tests need. Built here by pip alone, as a user's machine would.
+# All that the tests need. The build requirements come first, so that the build folder can be kept:
+# pip's own build environment would be another one each time.
+PIP_BUILD = --no-build-isolation -C build-dir=build/python -C cmake.define.EDGEWISE_WERROR=ON
 $(VENV)/requirements: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet '.[dev,converter,litert,onnx]'
+	$(BIN)/python -m pip install --quiet scikit-build-core pybind11 cmeel-eigen nlohmann-json \
+		cmake ninja
+	$(BIN)/python -m pip install --quiet $(PIP_BUILD) '.[dev,converter,litert,onnx]'
 	touch $@
 
-# And again with what is in the tree, warnings being errors.
 $(VENV)/installed: $(VENV)/requirements $(SOURCES)
-	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps --no-build-isolation \
-		-C build-dir=build/python -C cmake.define.EDGEWISE_WERROR=ON .
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(PIP_BUILD) .
 	touch $@
 
 lint: $(VENV)/requirements

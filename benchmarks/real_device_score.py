@@ -122,7 +122,7 @@ def plot(device: Device, result: dict[str, Any], title: str, path: Path) -> None
     top = 1.08 * float(device.ms.max())
     for axis, name in zip(axes[0], names, strict=True):
         ms, low, high = (np.array(values) for values in result[name])
-        reach = np.vstack((ms - low, high - ms))
+        reach = np.maximum((ms - low, high - ms), 0.0)
         axis.errorbar(device.ms, ms, yerr=reach, fmt="o", ms=3.5, lw=0.7, alpha=0.75)
         axis.plot([0, top], [0, top], color="0.4", lw=0.8)
         scores = result["scores"][name]

@@ -95,7 +95,8 @@ def _load_in_openvino(model: bytes, threads: int) -> Run:
     }
     compiled = core.compile_model(core.read_model(model, b""), "CPU", options)
     request = compiled.create_infer_request()
-    request.infer([_input(tuple(compiled.input(0).shape))])
+    # A network without a path from input to output is a constant, and reads nothing.
+    request.infer([_input(tuple(port.shape)) for port in compiled.inputs])
     return lambda: request.infer(share_outputs=True)
 
 

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 import edgewise as sdk
+from edgewise.latency.predictor import load_predictor, open_bundle
 from edgewise.spaces import get_space
 from edgewise_converter.latency.features import graphs
 from edgewise_converter.latency.help_predictor import DRAWS, predict_scaled, standard_noise
@@ -93,12 +94,12 @@ def _predicting(rounds: int) -> dict[str, float]:
         device = sdk.calibrate(
             "nasbench201", samples=SAMPLES, measure=cost.__getitem__, progress=False
         )
-    timed = [measurement.arch for measurement in device.measurements]
+    timed = [measurement.name for measurement in device.measurements]
     ms = np.array([cost[arch] for arch in timed])
-    predictor = device.predictor
+    predictor = load_predictor("edgewise", open_bundle("nasbench201"), "auto")
 
     learner = Learner.create(TrainingConfig(seed=0))
-    cells, noise = graphs(space.encode(archs)), standard_noise(DRAWS, learner.latent_size, 0)
+    cells, noise = graphs(space.encode(archs)), standard_noise(DRAWS, TrainingConfig().network.latent_size, 0)
     at = np.array([archs.index(arch) for arch in timed])
     scaling = Scaling(float(ms.min()), float(ms.max()))
     target = Target("this", at, ms, at, ms, scaling, np.arange(len(archs)))
@@ -140,7 +141,7 @@ def _training(rounds: int) -> dict[str, float]:
 
     batch = Batch(
         uniform(10), devices(cells[:, :10]), uniform(10), devices(cells[:, 10:]), uniform(200),
-        torch.randn(config.devices, learner.latent_size, generator=generator),
+        torch.randn(config.devices, config.network.latent_size, generator=generator),
     )  # fmt: skip
 
     def episode(loss: Callable[[Learner, Batch], torch.Tensor]) -> Callable[[], object]:

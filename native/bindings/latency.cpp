@@ -28,8 +28,6 @@ namespace {
 
 using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
-constexpr double kConfidence = 0.9;
-
 // An adapted device and the space whose strings it reads.
 struct Adapted {
   const Space* space;
@@ -154,7 +152,7 @@ Prior make_prior(const Space& space, std::vector<std::string> names, const Doubl
 
 void bind_latency(py::module_& module) {
   py::class_<Adapted>(module, "AdaptedLatency")
-      .def("predict", &predict, py::arg("archs"), py::arg("confidence") = kConfidence)
+      .def("predict", &predict, py::arg("archs"), py::arg("confidence") = edgewise::kUsualConfidence)
       .def_property_readonly(
           "embedding",
           [](const Adapted& self) {

@@ -12,9 +12,6 @@ namespace edgewise {
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Vector = Eigen::VectorXd;
 
-// The z with P(|N(0, 1)| <= z) = confidence.
-double two_sided_quantile(double confidence);
-
 // Features of n architectures as a dense (n, columns) matrix.
 Matrix dense_features(const Features& features, std::size_t code_length, const std::uint8_t* codes,
                       std::size_t n);

@@ -53,7 +53,8 @@ def write_table(tmp_path: Path) -> Callable[..., Path]:
         }
         whole |= columns
         path = tmp_path / name
-        np.savez(path, **{key: np.asarray(v) for key, v in whole.items() if v is not None})
+        kept = {key: np.asarray(value) for key, value in whole.items() if value is not None}
+        np.savez(path, allow_pickle=True, **kept)
         return path
 
     return write

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from edgewise.bundle import write_bundle
-from edgewise.errors import ArgumentError
 from edgewise_converter.cli import main
 from edgewise_converter.latency import command
 from edgewise_converter.latency.evaluate import hold_out
@@ -49,8 +48,8 @@ def test_methods_are_printed_beside_each_other(
     assert {name for name in methods if methods[name]["apart"]} == {"ridge-doptimal", "ceiling"}
     assert methods["ridge"]["timings"] == 10
     assert methods["ceiling"]["timings"] == 400 - 80
-    assert len(methods["edgewise"]["repetitions"]["chip"]) == 2
-    assert len(methods["ceiling"]["repetitions"]["chip"]) == 1
+    assert len(methods["edgewise"]["repetitions"]["chip"]["coverage"]) == 2
+    assert len(methods["ceiling"]["repetitions"]["chip"]["mape"]) == 1
     assert methods["edgewise"]["mean"]["spearman_all"]["mean"] > 0.97
     assert methods["ceiling"]["mean"]["spearman_all"]["mean"] > 0.99
     assert "coverage" in methods["edgewise"]["mean"]
@@ -62,9 +61,7 @@ def test_a_mean_is_the_mean_of_what_is_written(data: Path, tmp_path: Path) -> No
     path = tmp_path / "scores.json"
     evaluate(data, "--predictors", "ridge", "--seeds", "3", "--json", str(path))
     method = json.loads(path.read_text())["methods"]["ridge"]
-    each = np.array(
-        [[r["spearman_mid"] for r in method["repetitions"][d]] for d in ("board", "chip")]
-    )
+    each = np.array([method["repetitions"][device]["spearman_mid"] for device in ("board", "chip")])
     found = method["mean"]["spearman_mid"]
     assert found["mean"] == pytest.approx(each.mean(), abs=1e-5)
     assert found["sd"] == pytest.approx(each.mean(0).std(ddof=1), abs=1e-5)
@@ -79,23 +76,14 @@ def test_the_same_command_gives_the_same_scores(data: Path, tmp_path: Path) -> N
     assert texts[0] == texts[1]
 
 
-def test_meta_learners_run_in_both_protocols(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from edgewise_converter.latency.baselines import meta
-
-    whole = meta.TrainingConfig
-    monkeypatch.setattr(
-        meta,
-        "TrainingConfig",
-        lambda **values: whole(**values, episodes=2, queries=20, validate_every=1),
-    )
+def test_meta_learners_run_in_both_protocols(data: Path, tmp_path: Path) -> None:
     for protocol in ("paper", "strict"):
         path = tmp_path / f"{protocol}.json"
         names = "help,maml,meta-sgd"
-        options = ("--predictors", names, "--protocol", protocol, "--json", str(path))
+        options = ["--predictors", names, "--protocol", protocol, "--json", str(path)]
         checkpoints = tmp_path / "checkpoints"
-        assert evaluate(data, *options, "--checkpoints", str(checkpoints)) == 0
+        options += ["--episodes", "2", "--checkpoints", str(checkpoints)]
+        assert evaluate(data, *options) == 0
         methods = json.loads(path.read_text())["methods"]
         assert list(methods) == names.split(",")
         # Ten references, which are the support too, or ten more.
@@ -194,8 +182,38 @@ def test_whole_hardware_is_held_out() -> None:
     valid = hold_out(list(info), info)
     assert len(valid) == 2
     assert len({info[device].hardware for device in valid}) == 1
-    with pytest.raises(ArgumentError, match="at least two hardwares"):
-        hold_out(["d0", "d1"], info)
+    assert hold_out(["d0", "d1"], info) == ()
+    assert hold_out([], info) == ()
+
+
+def test_meta_training_needs_devices_to_choose_by(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(data, "--predictors", "flops", train="gpu_1") == 0
+    assert evaluate(data, "--predictors", "help", train="gpu_1") == 1
+    assert "needs devices of at least two hardwares" in capsys.readouterr().err
+
+
+def test_without_training_devices_only_some_methods_run(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "latency", "--table", str(data), "--test", "chip"]
+    assert main([*arguments, "--predictors", "nearest"]) == 1
+    assert "nearest learns from other devices: give them with --train" in capsys.readouterr().err
+    assert main([*arguments, "--predictors", "ridge"]) == 1
+    assert "references are designed from other devices" in capsys.readouterr().err
+    assert main([*arguments, "--predictors", "ridge,ceiling", "--protocol", "paper"]) == 0
+
+
+def test_a_device_draws_the_same_whatever_is_tested_beside_it(data: Path, tmp_path: Path) -> None:
+    found = []
+    for test in ("chip", "board,chip"):
+        path = tmp_path / "scores.json"
+        arguments = ["evaluate", "latency", "--table", str(data), "--train", "meta_train"]
+        arguments += ["--test", test, "--protocol", "paper", "--predictors", "ridge"]
+        assert main([*arguments, "--json", str(path)]) == 0
+        found.append(json.loads(path.read_text())["methods"]["ridge"]["devices"]["chip"])
+    assert found[0] == found[1]
 
 
 def test_validation_devices_are_the_splits_or_held_out(data: Path) -> None:
@@ -213,7 +231,7 @@ def test_validation_devices_are_the_splits_or_held_out(data: Path) -> None:
     assert valid("meta_valid") == ("phone_a",)
 
 
-def test_usage_errors_exit_with_two(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["evaluate"], ["evaluate", "latency"], ["train", "latency"], ["fly"]):
         with pytest.raises(SystemExit) as caught:
             main(arguments)

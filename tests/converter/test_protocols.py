@@ -9,6 +9,7 @@ import pytest
 
 from edgewise.errors import ArgumentError
 from edgewise_converter.latency.protocols import (
+    PROTOCOLS,
     Protocol,
     Scaling,
     Target,
@@ -117,9 +118,9 @@ def test_designs_choose_from_different_halves(table: LatencyTable) -> None:
 def test_a_device_without_scale_is_refused(table: LatencyTable) -> None:
     flat = dataclasses.replace(table, latency_ms=np.full((8, 400), 2.0))
     domain = domain_of(flat, "chip", SPLIT)
-    for protocol in ("strict", "paper"):
+    for protocol in PROTOCOLS:
         with pytest.raises(ArgumentError, match=r"chip: all timings are 2\.0 ms"):
-            training_pool(flat, "chip", domain, REFERENCE, protocol)  # type: ignore[arg-type]
+            training_pool(flat, "chip", domain, REFERENCE, protocol)
 
 
 def test_too_few_architectures_are_said_so() -> None:

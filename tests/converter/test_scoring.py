@@ -62,11 +62,5 @@ def test_summaries_use_the_sample_deviation() -> None:
     assert summarise([1.0, 2.0, 6.0]).mean == 3.0
     assert summarise([1.0, 2.0, 6.0]).deviation == pytest.approx(np.sqrt(7))
     assert summarise([4.0]).deviation == 0.0
-    scores = [Score(0.5, 0.6, 1.0, 80.0, 3.0), Score(0.7, 0.8, 3.0, 90.0, 5.0)]
-    assert mean_score(scores) == Score(
-        pytest.approx(0.6),
-        pytest.approx(0.7),
-        2.0,
-        85.0,
-        4.0,  # type: ignore[arg-type]
-    )
+    scores = [Score(0.5, 0.75, 1.0, 80.0, 3.0), Score(1.0, 0.25, 3.0, 90.0, 5.0)]
+    assert mean_score(scores) == Score(0.75, 0.5, 2.0, 85.0, 4.0)

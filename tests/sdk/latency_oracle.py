@@ -17,6 +17,18 @@ FloatArray = NDArray[np.float64]
 
 SPACE = get_space("nasbench201")
 COLUMNS = len(_core.feature_names(SPACE))
+# Where the shape of errors is looked at: 16 architectures from all over the space.
+PROBES = [SPACE.architectures()[(2 * i + 1) * SPACE.size // 32] for i in range(16)]
+
+
+@dataclass
+class Part:
+    """What one combination of hypotheses predicts, (N,) ms and ms^2, without noise."""
+
+    noise: float
+    scale: float
+    mean: FloatArray
+    spread: FloatArray
 
 
 @dataclass
@@ -64,10 +76,12 @@ def predict(
     confidence: float = 0.9,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(ms, low, high) of ``archs``: every combination of hypotheses, none dropped."""
-    parts: list[tuple[float, FloatArray, FloatArray]] = []
+    parts: list[Part] = []
     log_evidence: list[float] = []
-    for h, table in enumerate(prior.execution):
-        phi, query = _core.features(SPACE, timed, table), _core.features(SPACE, archs, table)
+    per_semantics = len(prior.covariance) * len(prior.noise)
+    asked = [*archs, *PROBES]
+    for table in prior.execution:
+        phi, query = _core.features(SPACE, timed, table), _core.features(SPACE, asked, table)
         expected = phi @ prior.mean
         scale = math.exp(np.mean(np.log(ms) - np.log(np.maximum(expected, 0.05))))
         time = ms / scale
@@ -81,7 +95,7 @@ def predict(
                     -0.5 * surprise @ np.linalg.solve(total, surprise)
                     - 0.5 * log_determinant
                     - len(ms) * math.log(scale)
-                    + prior.semantics_log_weight[h]
+                    + prior.semantics_log_weight[len(parts) // per_semantics]
                     + prior.covariance_log_weight[g]
                     + prior.noise_log_weight[r]
                 )
@@ -90,34 +104,56 @@ def predict(
                 left = covariance - gain @ phi @ covariance
                 mean = query @ costs * scale
                 spread = np.einsum("ni,ij,nj->n", query, left, query) * scale**2
-                parts.append((noise, mean, spread))
+                parts.append(Part(noise, scale, mean, spread))
     weight = np.exp(np.array(log_evidence) - max(log_evidence))
     weight /= weight.sum()
-    return _mixture(prior, parts, weight, confidence, ms)
+    mean, deviation = _moments(prior, parts, weight)
+    shape = _error_spreads(parts, weight, prior.floor)
+    half = _quantile(weight, shape, confidence) * prior.interval_scale
+    count = len(archs)
+    assert (mean[:count] > prior.floor * ms.mean()).all(), "the oracle leaves the floor out"
+    factor = np.exp(half * deviation / mean)[:count]
+    return mean[:count], mean[:count] / factor, mean[:count] * factor
 
 
-def _mixture(
-    prior: PriorData,
-    parts: list[tuple[float, FloatArray, FloatArray]],
-    weight: FloatArray,
-    confidence: float,
-    ms: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Moments of the mixture, with each graph semantics' noise taken at its own mean."""
-    means = np.array([mean for _, mean, _ in parts])
-    spreads = np.array([spread for _, _, spread in parts])
+def _moments(
+    prior: PriorData, parts: list[Part], weight: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and deviation of the mixture, each graph semantics' noise taken at its own mean."""
+    noises = np.array([part.noise for part in parts])
+    means = np.array([part.mean for part in parts])
+    spreads = np.array([part.spread for part in parts])
     mean = weight @ means
     variance = weight @ (spreads + (means - mean) ** 2)
     of_semantics = np.repeat(np.arange(len(prior.execution)), len(parts) // len(prior.execution))
     for h in range(len(prior.execution)):
         mine = of_semantics == h
         share = weight[mine].sum()
-        if share == 0.0:
-            continue
         own = weight[mine] @ means[mine] / share
-        noise = weight[mine] @ np.array([part[0] for part in parts])[mine] ** 2 / share
-        variance += share * noise * own**2
-    assert (mean > prior.floor * ms.mean()).all(), "the oracle leaves the floor out"
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * prior.interval_scale
-    factor = np.exp(half * np.sqrt(variance) / mean)
-    return mean, mean / factor, mean * factor
+        variance += (weight[mine] @ noises[mine] ** 2) * own**2
+    return mean, np.sqrt(variance)
+
+
+def _error_spreads(parts: list[Part], weight: FloatArray, floor: float) -> FloatArray:
+    """Deviation of each part at the probes, relative to that of the mixture."""
+    noises = np.array([part.noise for part in parts])[:, None]
+    means = np.array([part.mean[-len(PROBES) :] for part in parts])
+    spreads = np.array([part.spread[-len(PROBES) :] for part in parts])
+    least = floor * np.array([part.scale for part in parts])[:, None]
+    own = spreads + (noises * np.maximum(means, least)) ** 2 + (means - weight @ means) ** 2
+    relative: FloatArray = np.sqrt((own / (weight @ own)).mean(axis=1))
+    return relative
+
+
+def _quantile(weight: FloatArray, spreads: FloatArray, confidence: float) -> float:
+    """The q that holds ``confidence`` of a mixture of centred normal distributions."""
+    normals = [NormalDist(0.0, spread) for spread in spreads]
+
+    def inside(q: float) -> float:
+        return sum(w * (2 * n.cdf(q) - 1) for w, n in zip(weight, normals, strict=True))
+
+    low, high = 0.0, 20.0 * float(spreads.max())
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if inside(middle) > confidence else (middle, high)
+    return low

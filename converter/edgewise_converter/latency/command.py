@@ -44,6 +44,14 @@ def add_train_parser(subparsers: Any) -> None:
         help="edgewise: architectures to design, in the order to time them (24)",
     )
     parser.add_argument(
+        "--select",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="edgewise: choose its settings anew by leaving device families out, a random local "
+        "search of so many steps (0: the defaults, chosen so)",
+    )
+    parser.add_argument(
         "--prior",
         type=Path,
         metavar="FILE",
@@ -93,6 +101,13 @@ def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
     )
     parser.add_argument("--splits", type=Path, help="splits.json (beside the first table)")
     parser.add_argument("--devices", type=Path, help="devices.json (beside the first table)")
+    parser.add_argument(
+        "--episodes",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="of a meta-training (2000, as in HELP's paper)",
+    )
     parser.add_argument(
         "--checkpoints",
         type=Path,
@@ -144,6 +159,9 @@ def _train(arguments: argparse.Namespace) -> int:
             data.train,
             path=arguments.output,
             references=arguments.references,
+            split=data.split,
+            select=arguments.select,
+            seed=arguments.seed,
             command=arguments.command_line,
         )
     elif arguments.prior is None:
@@ -158,6 +176,7 @@ def _train(arguments: argparse.Namespace) -> int:
             prior=arguments.prior,
             samples=arguments.samples,
             seed=arguments.seed,
+            episodes=arguments.episodes,
             checkpoints=arguments.checkpoints,
             command=arguments.command_line,
         )
@@ -186,6 +205,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         protocol=arguments.protocol,
         samples=arguments.samples,
         seeds=arguments.seeds,
+        episodes=arguments.episodes,
         checkpoints=arguments.checkpoints,
         bundle=arguments.bundle,
         runtime=arguments.runtime,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from torch import Tensor
 
 from edgewise.errors import ArgumentError
 from edgewise.spaces import Space
+from edgewise_converter.latency.baselines.brp_nas import BrpNas
 from edgewise_converter.latency.baselines.meta import HELP, MAML, META_SGD
-from edgewise_converter.latency.baselines.own_data import BrpNas, Ceiling
+from edgewise_converter.latency.baselines.own_data import Ceiling
 from edgewise_converter.latency.baselines.simple import Flops, NearestDevice, Ridge
 from edgewise_converter.latency.bundled import Bundled
 from edgewise_converter.latency.edgewise_method import Edgewise, PriorOf
 from edgewise_converter.latency.features import connected, graph_space, graphs
+from edgewise_converter.latency.meta_training import EPISODES
 from edgewise_converter.latency.methods import Codes, Method, Sources
 from edgewise_converter.latency.protocols import (
     Domain,
@@ -56,6 +59,8 @@ PREDICTORS = (
 )
 """Names of all methods; the last three are listed apart."""
 
+_ALONE = ("flops", "ridge", "ridge-doptimal", "brp-nas", "ceiling")
+
 
 @dataclass(frozen=True)
 class Question:
@@ -72,6 +77,7 @@ class Question:
         protocol: what is known of a test device.
         samples: timings a method adapts to.
         seeds: repetitions, each with a seed and (under *strict*) a design of its own.
+        episodes: of a meta-training.
         checkpoints: folder where long trainings keep their state, or None.
         bundle: score the predictors in this bundle instead of training them.
         runtime: runs the bundle's compiled HELP.
@@ -87,6 +93,7 @@ class Question:
     protocol: Protocol
     samples: int = 10
     seeds: int = 1
+    episodes: int = EPISODES
     checkpoints: Path | None = None
     bundle: Path | None = None
     runtime: str = "auto"
@@ -118,13 +125,14 @@ def evaluate(question: Question) -> Answer:
 
 
 def hold_out(train: Sequence[str], info: dict[str, DeviceInfo]) -> tuple[str, ...]:
-    """Devices to choose by where the split names none: a quarter, whole hardware at a time."""
+    """Devices to choose by where the split names none: a quarter, whole hardware at a time.
+
+    None of devices of a single hardware.
+    """
     hardware = sorted({_hardware(device, info) for device in train})
-    chosen = set(hardware[:: max(len(hardware) // max(len(hardware) // 4, 1), 1)])
-    valid = tuple(device for device in train if _hardware(device, info) in chosen)
-    if len(valid) == len(train):
-        raise ArgumentError("training needs devices of at least two hardwares, to choose by one")
-    return valid
+    count = max(len(hardware) // 4, 1) if len(hardware) > 1 else 0
+    chosen = {hardware[index * len(hardware) // count] for index in range(count)}
+    return tuple(device for device in train if _hardware(device, info) in chosen)
 
 
 class _Stopwatch:
@@ -182,8 +190,8 @@ class _Evaluation:
         """Device, score and number of architectures timed."""
         adapt = method.train(sources)
         for device in devices:
-            # The devices of one repetition draw apart, so that leaving one out changes no other.
-            entropy = (sources.seed, self.question.test.index(device))
+            # Each device draws by its name, so that leaving one out changes no other.
+            entropy = (sources.seed, zlib.crc32(device.encode()))
             target = target_of(
                 self.table,
                 device,
@@ -222,6 +230,7 @@ class _Evaluation:
             protocol=question.protocol,
             samples=question.samples,
             seed=seed,
+            episodes=question.episodes,
             checkpoints=question.checkpoints,
         )
 
@@ -245,8 +254,10 @@ class _Evaluation:
             if missing:
                 raise ArgumentError(f"{self.table.source}: reference {missing[0]} is not in it")
             reference = np.array([index[arch] for arch in archs], dtype=np.int64)
-        else:
+        elif question.train:
             reference = self.prior.design(available, question.samples)
+        else:
+            raise ArgumentError("references are designed from other devices: give --train")
         require_measured(self.table, devices, reference)
         return reference
 
@@ -278,7 +289,7 @@ class _Evaluation:
             return self._bundled.method(name)
         if name not in PREDICTORS:
             raise ArgumentError(f"unknown predictor {name!r}; known are {', '.join(PREDICTORS)}")
-        if not self.question.train and name not in ("flops", "ridge", "ceiling", "brp-nas"):
+        if not self.question.train and name not in _ALONE:
             raise ArgumentError(f"{name} learns from other devices: give them with --train")
         methods: tuple[Method, ...] = (
             HELP,

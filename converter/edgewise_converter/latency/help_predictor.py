@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import vmap
 
+from edgewise.errors import ArgumentError
 from edgewise_converter.latency.help_network import Params, predict
 from edgewise_converter.latency.meta_training import Batch, Learner, TrainingConfig, adapt
 from edgewise_converter.latency.protocols import (
@@ -63,6 +64,11 @@ class HelpData:
     protocol: Protocol
 
     def __post_init__(self) -> None:
+        if not self.train or not self.valid:
+            raise ArgumentError(
+                "meta-training needs devices of at least two hardwares: some to train on, "
+                "others to choose the best episode by"
+            )
         require_measured(self.table, (*self.train, *self.valid), self.reference)
 
 
@@ -78,6 +84,11 @@ class Episodes:
             )
             for device in data.train
         }
+        # As many for each device, so that a meta-batch is one tensor.
+        smallest = min(len(pool) for pool, _ in self._pools.values())
+        self._queries = min(config.queries, smallest - config.samples)
+        if self._queries < 1:
+            raise ArgumentError(f"a pool of {smallest} architectures is too small to train on")
 
     def __call__(self, episode: int) -> Batch:
         """The meta-batch of an episode."""
@@ -98,9 +109,9 @@ class Episodes:
         pool, scaling = self._pools[device]
         support = data.reference
         if data.protocol == "strict":
-            query = draw(np.setdiff1d(pool, support), self._config.queries, generator)
+            query = draw(np.setdiff1d(pool, support), self._queries, generator)
         else:
-            drawn = draw(pool, self._config.samples + self._config.queries, generator)
+            drawn = draw(pool, self._config.samples + self._queries, generator)
             support, query = np.split(drawn, [self._config.samples])
         return (
             _tensor(embedding(row[data.reference])),
@@ -141,7 +152,7 @@ class Validation:
         for target in self.targets:
             true = self._data.table.row(target.device)[target.query]
             kept = middle(true) if self._data.domains[target.device].split else slice(None)
-            noise = torch.zeros(1, _latent_size(learner))
+            noise = torch.zeros(1, learner.latent_size)
             scaled = predict_scaled(learner, self._data.graphs, target, noise).mean(0)
             correlations.append(spearman(scaled[kept], true[kept]))
         return float(np.mean(correlations))
@@ -167,7 +178,7 @@ class Help:
             target: the device.
             seed: of the draws of z.
         """
-        noise = standard_noise(DRAWS, _latent_size(self.learner), seed)
+        noise = standard_noise(DRAWS, self.learner.latent_size, seed)
         draws = target.scaling.restore(predict_scaled(self.learner, graphs, target, noise))
         ms = draws.mean(axis=0)
         deviation = np.sqrt(draws.var(axis=0) + (self.residual * ms) ** 2)
@@ -211,16 +222,12 @@ def relative_residual(learner: Learner, data: HelpData, targets: Sequence[Target
     errors = []
     for target in targets:
         true = data.table.row(target.device)[target.query]
-        noise = torch.zeros(1, _latent_size(learner))
+        noise = torch.zeros(1, learner.latent_size)
         scaled = predict_scaled(learner, data.graphs, target, noise).mean(0)
         ms = np.maximum(target.scaling.restore(scaled), 1e-9)
         errors.append(np.abs(true - ms) / ms)
     reach = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)
     return float(np.quantile(np.concatenate(errors), _CONFIDENCE)) / reach
-
-
-def _latent_size(learner: Learner) -> int:
-    return len(learner.inference["z2.bias"]) // 2 if learner.inference else 0
 
 
 def _tensor(values: FloatArray) -> Tensor:

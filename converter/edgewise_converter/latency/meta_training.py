@@ -28,6 +28,7 @@ from edgewise_converter.latency.help_network import (
 )
 
 INNER_STEPS = 2
+EPISODES = 2000
 _KL_WEIGHT = 0.1
 
 
@@ -41,7 +42,7 @@ class TrainingConfig:
         episodes: outer steps.
         devices: devices of a meta-batch (fewer if fewer are given).
         samples: timings a device adapts to.
-        queries: networks a device is scored on.
+        queries: networks a device is scored on, or as many as there are.
         outer_rate: Adam's learning rate.
         inner_rate: the inner step's rate at first.
         validate_every: episodes between two validations.
@@ -50,7 +51,7 @@ class TrainingConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     learn_rates: bool = True
-    episodes: int = 2000
+    episodes: int = EPISODES
     devices: int = 8
     samples: int = 10
     queries: int = 200
@@ -76,6 +77,11 @@ class Learner:
         inference = init_inference(config.network, generator)
         rates = {name: torch.full_like(value, config.inner_rate) for name, value in params.items()}
         return cls(params, rates, inference)
+
+    @property
+    def latent_size(self) -> int:
+        """Length of z; 0 without inference network."""
+        return len(self.inference["z2.bias"]) // 2 if self.inference else 0
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by a name of its own: ``params.…``, ``rates.…``, ``inference.…``."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.spaces import Space
+from edgewise_converter.latency.meta_training import EPISODES
 from edgewise_converter.latency.protocols import Domain, Protocol, Target
 from edgewise_converter.latency.scoring import Estimate
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
@@ -41,6 +42,7 @@ class Sources:
         protocol: what else is known of it.
         samples: how many architectures it is adapted to.
         seed: of everything random.
+        episodes: of a meta-training.
         checkpoints: folder for the state of long trainings, or None.
     """
 
@@ -57,6 +59,7 @@ class Sources:
     protocol: Protocol
     samples: int
     seed: int
+    episodes: int = EPISODES
     checkpoints: Path | None = None
 
     def archs(self, indices: IntArray) -> list[str]:

@@ -5,7 +5,9 @@ A part is itself a bundle of kind ``latency``, with its own tensors only.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from edgewise_converter.latency.features import graph_space, graphs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS, HelpData, standard_noise
 from edgewise_converter.latency.meta_training import TrainingConfig
-from edgewise_converter.latency.prior import train_prior
+from edgewise_converter.latency.prior import PriorSettings, fit_devices, train_prior
+from edgewise_converter.latency.prior_selection import FamilyLeaveOut, select_settings
 from edgewise_converter.latency.protocols import domain_of
 from edgewise_converter.latency.report import versions
 from edgewise_converter.latency.tables import (
@@ -38,6 +41,9 @@ _LICENCE = (
 )
 
 
+_DESIGNS = 3  # halves of the pool that settings are tried on
+
+
 def train_edgewise_part(
     tables: Sequence[LatencyTable],
     info: Mapping[str, DeviceInfo],
@@ -45,6 +51,9 @@ def train_edgewise_part(
     *,
     path: Path,
     references: int,
+    split: Split | None,
+    select: int,
+    seed: int,
     command: Sequence[str],
 ) -> None:
     """Learn the prior, design the references, write both.
@@ -55,16 +64,26 @@ def train_edgewise_part(
         train: devices to learn from.
         path: where to write.
         references: how many architectures to design.
+        split: their split, if any.
+        select: steps of choosing the settings anew by leaving families out; 0 takes the defaults.
+        seed: of that search.
         command: the command line, for the manifest.
     """
     table = merge_tables(tables)
-    prior = train_prior(table, train, info)
+    settings = PriorSettings()
+    if select:
+        trial = FamilyLeaveOut(
+            table, fit_devices(table, train), info, split, designs=_DESIGNS, seed=seed
+        )
+        settings = select_settings(trial.loss, settings, steps=select, seed=seed)
+    prior = train_prior(table, train, info, settings)
     # Any network can be built and timed on a new device. HELP, though, has to know the references
     # of its training devices, so they must have been measured there.
     available = [table.archs[index] for index in table.measured(train)]
     chosen = prior.core().design(available, references)
-    manifest = _manifest(tables, train, 0, command) | {
+    manifest = _manifest(tables, train, seed, command) | {
         "references": [available[index] for index in chosen],
+        "settings": asdict(settings),
     }
     write_bundle(
         path, kind="latency", name="edgewise prior", manifest=manifest, tensors=prior.tensors()
@@ -81,6 +100,7 @@ def train_help_part(
     prior: Path,
     samples: int,
     seed: int,
+    episodes: int,
     checkpoints: Path | None,
     command: Sequence[str],
 ) -> None:
@@ -95,6 +115,7 @@ def train_help_part(
         prior: the part that :func:`train_edgewise_part` wrote.
         samples: references to use.
         seed: of the training.
+        episodes: how long it is.
         checkpoints: folder for its state, or None.
         command: the command line, for the manifest.
     """
@@ -116,7 +137,10 @@ def train_help_part(
         protocol="strict",
     )
     config = TrainingConfig(
-        network=NetworkConfig(embedding_size=samples), samples=samples, seed=seed
+        network=NetworkConfig(embedding_size=samples),
+        episodes=episodes,
+        samples=samples,
+        seed=seed,
     )
     with tqdm(total=config.episodes, unit="episode", disable=None) as bar:
 
@@ -164,7 +188,7 @@ def _manifest(
         "trained_on": list(train),
         "tables": [Path(table.source).name for table in tables],
         "seed": seed,
-        "command": " ".join(command),
+        "command": shlex.join(command),
         "versions": versions(),
         "licence": _LICENCE,
     }

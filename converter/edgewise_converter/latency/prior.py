@@ -30,6 +30,7 @@ _BETTER = 0.8
 _UNEXPLAINED = 0.05
 
 EDGES = 6  # of a cell; feature columns are edges by operations, and the network last
+LEVELS = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 2.0])  # of each edge: the node it reads
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,12 @@ class PriorSettings:
         least_operation: smallest mean cost that counts for the two above, in mean latencies.
         edge: of an operation's cost on one edge.
         position: of the costs of all operations on one edge alike.
+        level: of the growth of costs from one level of the cell to the next, of all operations
+            alike and of each.
         network: of what every network of the space has.
         speed: of the device's speed, beyond the first guess from its timings.
         spreads: factors on the variances of the structured terms, averaged over by evidence.
-        edge_spreads: further factors on ``edge`` and ``position``, averaged over by evidence.
+        edge_spreads: further factors on ``edge``, ``position`` and ``level``, averaged over by evidence.
         noise: relative standard deviations of a timing, averaged over by evidence.
         noise_centre: the most probable of them.
         noise_decades: standard deviation of log(noise / noise_centre).
@@ -58,20 +61,21 @@ class PriorSettings:
     """
 
     low_rank: float = 1.0
-    operation: float = 0.8
+    operation: float = 0.5
     least_operation: float = 0.02
-    edge: float = 0.1
-    position: float = 0.0
-    network: float = 0.2
+    edge: float = 0.02
+    position: float = 0.1
+    level: float = 0.1
+    network: float = 0.1
     speed: float = 1.0
     spreads: tuple[float, ...] = (0.3, 1.0, 3.0)
     edge_spreads: tuple[float, ...] = (0.1, 1.0)
-    noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
-    noise_centre: float = 0.02
-    noise_decades: float = 1.0
+    noise: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.06, 0.12)
+    noise_centre: float = 0.03
+    noise_decades: float = 2.0
     smoothing: float = 1.0
-    floor: float = 0.25
-    interval_scale: float = 1.0
+    floor: float = 0.4
+    interval_scale: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -319,6 +323,9 @@ def _covariances(
     single = np.zeros_like(low_rank)
     single[:-1, :-1] = settings.edge**2 * np.diag(size**2)
     single[:-1, :-1] += (settings.position * average) ** 2 * (edge[:, None] == edge)
+    level = LEVELS[edge]
+    alike = 1.0 + (operation[:, None] == operation)
+    single[:-1, :-1] += (settings.level * average) ** 2 * np.outer(level, level) * alike
     return np.array(
         [
             low_rank + speed + factor * (shared + edge_factor * single)

@@ -11,7 +11,7 @@ scales by the least and greatest of that pool: more than 20 timings, so like is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -65,6 +65,10 @@ class Domain:
     split: bool
 
 
+def _nothing_more(indices: IntArray) -> FloatArray:
+    raise ArgumentError(f"{len(indices)} further architectures cannot be timed on this device")
+
+
 @dataclass(frozen=True)
 class Target:
     """One device as a protocol shows it to a predictor. Indices are those of the table.
@@ -87,8 +91,8 @@ class Target:
     support_ms: FloatArray
     scaling: Scaling
     query: IntArray
-    spare: IntArray
-    time: Callable[[IntArray], FloatArray]
+    spare: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    time: Callable[[IntArray], FloatArray] = field(default=_nothing_more)
 
     def timings(self) -> tuple[IntArray, FloatArray]:
         """Every architecture that was timed, each once, and its milliseconds."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,13 +43,15 @@ def write_answer(path: Path, question: Question, answer: Answer, command: Sequen
         StorageError: the file could not be written.
     """
     text = json.dumps(as_json(question, answer, command), indent=1, ensure_ascii=False)
+    # A list of numbers on one line: the repetitions of one score.
+    text = re.sub(r"\[[^\[\]{}\"]+\]", lambda found: " ".join(found[0].split()), text)
     write_atomic(path, (text + "\n").encode(), create_parents=True)
 
 
 def as_json(question: Question, answer: Answer, command: Sequence[str]) -> dict[str, Any]:
     """The evaluation as JSON values: summaries, and every single score behind them."""
     return {
-        "command": " ".join(command),
+        "command": shlex.join(command),
         "versions": versions(),
         "space": question.tables[0].space,
         "tables": [Path(table.source).name for table in question.tables],
@@ -86,9 +91,7 @@ def _method_json(answer: Answer, name: str) -> dict[str, Any]:
         "timings": answer.timings[name],
         "mean": _summary_json(_means(devices)),
         "devices": {device: _summary_json(scores) for device, scores in devices.items()},
-        "repetitions": {
-            device: [vars(score) for score in scores] for device, scores in devices.items()
-        },
+        "repetitions": {device: _each_json(scores) for device, scores in devices.items()},
     }
 
 
@@ -96,6 +99,16 @@ def _summary_json(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
     return {
         name: {"mean": round(summary.mean, 5), "sd": round(summary.deviation, 5)}
         for name, summary in summarise_scores(scores).items()
+    }
+
+
+def _each_json(scores: Sequence[Score]) -> dict[str, list[float]]:
+    """The same score of every repetition, by name; those that a method has."""
+    values = {part.name: [getattr(score, part.name) for score in scores] for part in fields(Score)}
+    return {
+        name: [round(value, 5) for value in each]
+        for name, each in values.items()
+        if None not in each
     }
 
 

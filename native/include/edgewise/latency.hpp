@@ -50,6 +50,17 @@ struct LatencyTerm {
 // A belief about a device: a mixture over graph semantics.
 using LatencyBelief = std::vector<LatencyTerm>;
 
+// The shape of a prediction's error: a mixture of centred normal distributions, one for each
+// combination of hypotheses, with standard deviations relative to that of the whole. Its tails are
+// heavier and its middle narrower than those of one normal distribution.
+struct ErrorShape {
+  std::vector<double> weight;  // sum to one
+  std::vector<double> spread;
+
+  // The q with P(|error| <= q) = confidence, in standard deviations of the whole.
+  double quantile(double confidence) const;
+};
+
 // Chooses `count` of `candidates` (N architectures, `code_length` codes each) to time next, best
 // first: greedy I-optimal design, which makes the mean relative variance of the predictions of
 // all candidates smallest. Candidates beyond 4096 and predictions beyond 1024 are thinned evenly.
@@ -58,7 +69,17 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
                                            std::size_t code_length, const std::uint8_t* candidates,
                                            std::size_t n, std::size_t count);
 
+// What timings turn a prior into.
+struct LatencyUpdate {
+  LatencyBelief belief;
+  ErrorShape shape;
+  double rounding = 0.0;  // standard deviation, ms, of what a coarse clock rounds away
+};
+
 class AdaptedLatency;
+
+// The confidence whose quantile is kept ready, and the default of every layer.
+inline constexpr double kUsualConfidence = 0.9;
 
 // Thread-safety: immutable; all members may be called from any number of threads.
 class LatencyPrior {
@@ -108,12 +129,15 @@ class AdaptedLatency {
  private:
   friend class LatencyPrior;
   AdaptedLatency(std::size_t code_length, double floor, double interval_scale,
-                 LatencyBelief belief);
+                 LatencyUpdate update);
 
   std::size_t code_length_;
   double floor_;
   double interval_scale_;
   LatencyBelief belief_;
+  ErrorShape shape_;
+  double rounding_;
+  double usual_quantile_;  // of kUsualConfidence
   double least_ms_ = 0.0;  // no prediction is below: a thousandth of the device's scale
   double noise_ = 0.0;
   std::size_t best_ = 0;

@@ -39,6 +39,7 @@ class MetaLearner:
         return TrainingConfig(
             network=NetworkConfig(embedding_size=size),
             learn_rates=self.learn_rates,
+            episodes=sources.episodes,
             samples=sources.samples,
             seed=sources.seed,
         )

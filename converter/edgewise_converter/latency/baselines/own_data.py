@@ -1,7 +1,6 @@
 """Methods that time hundreds or thousands of networks on the target itself, listed apart.
 
-BRP-NAS (Dudziak et al., NeurIPS 2020, arXiv 2007.08668) trains a graph convolution on 900 timings
-of the device; HELP is compared with it. The ceiling is what the timings of thousands allow.
+How such a method is scored, and the ceiling: what the timings of thousands allow.
 """
 
 from __future__ import annotations
@@ -10,13 +9,9 @@ from collections.abc import Callable, Iterator
 
 import lightgbm
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from edgewise_converter.latency.features import FloatArray, live, one_hot, operation_counts
-from edgewise_converter.latency.help_network import NetworkConfig, graph_states, init_graph_branch
 from edgewise_converter.latency.methods import Adapter, Sources
 from edgewise_converter.latency.protocols import Target
 from edgewise_converter.latency.scoring import Estimate, spearman
@@ -71,71 +66,6 @@ class Ceiling:
             return fits[int(np.argmax(found))](timed, ms, asked)
 
         return lambda target: predict_apart(target, _CEILING_TIMINGS, learn, sources.seed)
-
-
-class BrpNas:
-    """The graph convolution of BRP-NAS, with the settings of its released latency predictor."""
-
-    name = "brp-nas"
-    apart = True
-    repeats = False
-
-    timings = 900
-    width = 600
-    epochs = 250
-    batch = 10
-    rate = 4e-4
-    decay = 5e-4
-    patience = 10
-    stop = 35
-
-    def train(self, sources: Sources) -> Adapter:
-        """Nothing is learnt from other devices."""
-
-        def learn(timed: IntArray, ms: FloatArray, asked: IntArray) -> FloatArray:
-            graphs = sources.graphs
-            return self._learn(graphs[:, timed], ms, graphs[:, asked], sources.seed)
-
-        return lambda target: predict_apart(target, self.timings, learn, sources.seed)
-
-    def _learn(self, graphs: Tensor, ms: FloatArray, asked: Tensor, seed: int) -> FloatArray:
-        """Train on graphs (3, n, 39) with a tenth of them held out to stop by."""
-        generator = torch.Generator().manual_seed(seed)
-        low, span = float(ms.min()), float(np.ptp(ms)) or 1.0
-        scaled = torch.from_numpy(((ms - low) / span).astype(np.float32))
-        params = init_graph_branch(NetworkConfig(0, self.width), generator)
-        params["out.weight"] = torch.empty(1, self.width).uniform_(
-            -(self.width**-0.5), self.width**-0.5, generator=generator
-        )
-        params["out.bias"] = torch.zeros(1)
-        leaves = [value.requires_grad_() for value in params.values()]
-        adam = torch.optim.AdamW(leaves, lr=self.rate, weight_decay=self.decay, fused=True)
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, patience=self.patience)
-
-        def predict(part: Tensor) -> Tensor:
-            hidden = graph_states(params, part, normalise=True)
-            return F.linear(hidden, params["out.weight"], params["out.bias"]).squeeze(-1)
-
-        held = int(len(ms) * _HELD_OUT)
-        least, waited, best = np.inf, 0, predict(asked).detach()
-        for _ in range(self.epochs):
-            order = held + torch.randperm(len(ms) - held, generator=generator)
-            for start in range(0, len(order), self.batch):
-                part = order[start : start + self.batch]
-                adam.zero_grad(set_to_none=True)
-                error = ((predict(graphs[:, part]) - scaled[part]) ** 2).mean()
-                error.backward()  # type: ignore[no-untyped-call]
-                adam.step()
-            with torch.no_grad():
-                loss = float(((predict(graphs[:, :held]) - scaled[:held]) ** 2).mean())
-                plateau.step(loss)
-                waited += 1
-                if loss < least:
-                    least, waited, best = loss, 0, predict(asked)
-            if waited >= self.stop:
-                break
-        answer: FloatArray = best.double().numpy() * span + low
-        return answer
 
 
 def _folds(

@@ -1,0 +1,262 @@
+#include "latency_update.hpp"
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "edgewise/space.hpp"
+#include "latency_math.hpp"
+
+namespace edgewise {
+
+namespace {
+
+// Hypotheses less probable than this change no prediction visibly and are dropped.
+constexpr double kLeastWeight = 1e-3;
+
+Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
+
+Eigen::Map<const Matrix> square(const double* values, std::size_t side) {
+  return {values, index(side), index(side)};
+}
+
+Eigen::Map<const Vector> column(const std::vector<double>& values) {
+  return {values.data(), index(values.size())};
+}
+
+// The step of the clock that took the timings, in ms: the coarsest of which all are multiples, or 0
+// when they are multiples of none. A clock of whole milliseconds is no rare thing on phones.
+double clock_step(const double* ms, std::size_t n) {
+  constexpr std::size_t kEnough = 4;  // fewer timings are multiples by chance
+  if (n < kEnough) return 0.0;
+  for (const double step : {10.0, 5.0, 1.0, 0.5, 0.1}) {
+    const auto multiple = [step](double value) {
+      return std::abs(value / step - std::round(value / step)) < 1e-9;
+    };
+    if (std::all_of(ms, ms + n, multiple)) return step;
+  }
+  return 0.0;
+}
+
+// The timings as one graph semantics sees them.
+struct View {
+  Matrix features;   // (n, P)
+  Matrix probes;     // (kProbes, P)
+  double scale;      // ms
+  Vector time;       // (n,) in units of scale
+  Vector surprise;   // (n,) time less the prior mean
+};
+
+// What one fit predicts of the probes.
+struct Outlook {
+  double weight;
+  Vector mean;      // (kProbes,) ms
+  Vector variance;  // (kProbes,) ms^2, noise included
+};
+
+// Architectures from all over a space, on which the shape of errors is looked at.
+constexpr std::size_t kProbes = 16;
+
+std::vector<std::uint8_t> probe_codes(const Space& space) {
+  std::vector<std::uint8_t> codes(kProbes * space.code_length());
+  for (std::size_t i = 0; i < kProbes; ++i) {
+    space.codes_of((2 * i + 1) * space.size() / (2 * kProbes), &codes[i * space.code_length()]);
+  }
+  return codes;
+}
+
+// One combination of hypotheses, fitted.
+struct Fit {
+  double log_evidence;
+  std::size_t semantics, covariance, noise;
+  Matrix lower;    // Cholesky factor of the timings' covariance
+  Vector whitened; // lower^-1 surprise
+};
+
+class Updater {
+ public:
+  Updater(const LatencyPriorData& prior,
+         const std::vector<std::shared_ptr<const Features>>& features, const Space& space,
+         const std::uint8_t* codes, const double* ms, std::size_t n)
+      : prior_(prior),
+        features_(features),
+        columns_(prior.mean.size()),
+        ms_(ms, index(n)),
+        rounding_(clock_step(ms, n) / std::sqrt(12.0)) {
+    const std::vector<std::uint8_t> probes = probe_codes(space);
+    for (const auto& hypothesis : features_) {
+      views_.push_back(view(*hypothesis, space.code_length(), codes, n));
+      views_.back().probes =
+          dense_features(*hypothesis, space.code_length(), probes.data(), kProbes);
+    }
+    fit_all();
+    believe();
+  }
+
+  LatencyUpdate take() { return {std::move(belief_), std::move(shape_), rounding_}; }
+
+ private:
+  View view(const Features& features, std::size_t code_length, const std::uint8_t* codes,
+            std::size_t n) const {
+    View view{dense_features(features, code_length, codes, n), {}, 1.0, {}, {}};
+    const Vector expected = view.features * column(prior_.mean);
+    // The prior knows the shape of a device's costs, not its speed. A first guess of the speed
+    // suffices: the covariance along the mean corrects it.
+    const auto ratio = ms_.array().log() - expected.cwiseMax(kLeastExpected).array().log();
+    view.scale = std::exp(ratio.mean());
+    view.time = ms_ / view.scale;
+    view.surprise = view.time - expected;
+    return view;
+  }
+
+  void fit_all() {
+    const std::size_t covariances = prior_.covariance_log_weight.size();
+    for (std::size_t h = 0; h < views_.size(); ++h) {
+      const View& view = views_[h];
+      const Vector unit = view.time.cwiseMax(prior_.floor);
+      for (std::size_t g = 0; g < covariances; ++g) {
+        const Matrix prior_of_timings =
+            view.features * covariance(g) * view.features.transpose();
+        for (std::size_t r = 0; r < prior_.noise.size(); ++r) {
+          fits_.push_back(fit(h, g, r, prior_of_timings, unit));
+        }
+      }
+    }
+  }
+
+  Fit fit(std::size_t h, std::size_t g, std::size_t r, const Matrix& prior_of_timings,
+          const Vector& unit) const {
+    const View& view = views_[h];
+    Matrix covariance_of_timings = prior_of_timings;
+    const double rounding = rounding_ / view.scale;
+    covariance_of_timings.diagonal().array() +=
+        (prior_.noise[r] * unit).array().square() + rounding * rounding;
+    const Eigen::LLT<Matrix> cholesky(covariance_of_timings);
+    Fit fit{0.0, h, g, r, cholesky.matrixL(), {}};
+    fit.whitened = fit.lower.triangularView<Eigen::Lower>().solve(view.surprise);
+    // The density of the timings in ms: the scale's share makes semantics comparable.
+    const double log_density = -0.5 * fit.whitened.squaredNorm() -
+                               fit.lower.diagonal().array().log().sum() -
+                               static_cast<double>(ms_.size()) * std::log(view.scale);
+    fit.log_evidence = log_density + prior_.semantics_log_weight[h] +
+                       prior_.covariance_log_weight[g] + prior_.noise_log_weight[r];
+    return fit;
+  }
+
+  // Keeps the fits that matter: their moments by graph semantics, and the shape of them all.
+  void believe() {
+    double most = fits_.front().log_evidence;
+    for (const Fit& fit : fits_) most = std::max(most, fit.log_evidence);
+    double total = 0.0;
+    for (const Fit& fit : fits_) total += std::exp(fit.log_evidence - most);
+
+    double kept = 0.0;
+    for (std::size_t h = 0; h < views_.size(); ++h) {
+      std::vector<std::pair<double, const Fit*>> parts;
+      for (const Fit& fit : fits_) {
+        const double weight = std::exp(fit.log_evidence - most) / total;
+        if (fit.semantics == h && weight >= kLeastWeight) parts.emplace_back(weight, &fit);
+      }
+      if (parts.empty()) continue;
+      belief_.push_back(term(h, parts));
+      kept += belief_.back().weight;
+    }
+    for (LatencyTerm& term : belief_) term.weight /= kept;
+    for (Outlook& outlook : outlooks_) outlook.weight /= kept;
+    shape_errors();
+  }
+
+  void shape_errors() {
+    Vector mean = Vector::Zero(index(kProbes));
+    for (const Outlook& outlook : outlooks_) mean += outlook.weight * outlook.mean;
+    Vector variance = Vector::Zero(index(kProbes));
+    for (const Outlook& outlook : outlooks_) {
+      variance += outlook.weight * (outlook.variance + (outlook.mean - mean).cwiseAbs2());
+    }
+    for (const Outlook& outlook : outlooks_) {
+      const Vector own = outlook.variance + (outlook.mean - mean).cwiseAbs2();
+      shape_.weight.push_back(outlook.weight);
+      shape_.spread.push_back(std::sqrt(own.cwiseQuotient(variance).mean()));
+    }
+  }
+
+  // The moments of a mixture of the fits of one graph semantics.
+  LatencyTerm term(std::size_t h, const std::vector<std::pair<double, const Fit*>>& parts) {
+    const View& view = views_[h];
+    double weight = 0.0;
+    double noise = 0.0;
+    Vector mean = Vector::Zero(index(columns_));
+    Matrix second = Matrix::Zero(index(columns_), index(columns_));
+    for (const auto& [share, fit] : parts) {
+      const Matrix prior = covariance(fit->covariance);
+      const Matrix gain =
+          fit->lower.triangularView<Eigen::Lower>().solve(view.features * prior);
+      // Moments about the prior mean, which all parts share.
+      const Vector shift = gain.transpose() * fit->whitened;
+      const Matrix left = prior - gain.transpose() * gain;
+      mean += share * shift;
+      second.noalias() += share * (left + shift * shift.transpose());
+      outlooks_.push_back(outlook(view, share, prior_.noise[fit->noise], shift, left));
+      weight += share;
+      noise += share * prior_.noise[fit->noise] * prior_.noise[fit->noise];
+    }
+    mean /= weight;
+    second /= weight;
+    second.noalias() -= mean * mean.transpose();
+
+    LatencyTerm term;
+    term.semantics = h;
+    term.features = features_[h];
+    term.weight = weight;
+    term.noise = std::sqrt(noise / weight);
+    term.scale = view.scale;
+    term.mean.resize(columns_);
+    Eigen::Map<Vector>(term.mean.data(), index(columns_)) =
+        (mean + column(prior_.mean)) * view.scale;
+    term.covariance.resize(columns_ * columns_);
+    Eigen::Map<Matrix>(term.covariance.data(), index(columns_), index(columns_)) =
+        0.5 * view.scale * view.scale * (second + second.transpose());
+    return term;
+  }
+
+  Outlook outlook(const View& view, double weight, double noise, const Vector& shift,
+                  const Matrix& covariance) const {
+    const Vector mean = view.probes * (column(prior_.mean) + shift);
+    const Vector spread = noise * mean.cwiseMax(prior_.floor);
+    Vector variance =
+        (view.probes * covariance).cwiseProduct(view.probes).rowwise().sum() + spread.cwiseAbs2();
+    variance *= view.scale * view.scale;
+    variance.array() += rounding_ * rounding_;
+    return {weight, mean * view.scale, variance};
+  }
+
+  Eigen::Map<const Matrix> covariance(std::size_t g) const {
+    return square(prior_.covariance.data() + g * columns_ * columns_, columns_);
+  }
+
+  // Of the mean device, in units of scale: keeps the logarithm of a near-empty network tame.
+  static constexpr double kLeastExpected = 0.05;
+
+  const LatencyPriorData& prior_;
+  const std::vector<std::shared_ptr<const Features>>& features_;
+  std::size_t columns_;
+  Eigen::Map<const Vector> ms_;
+  double rounding_;          // standard deviation, ms, of what the clock rounds away
+  std::vector<View> views_;  // one per graph semantics
+  std::vector<Fit> fits_;
+  std::vector<Outlook> outlooks_;  // one per fit that is kept
+  LatencyBelief belief_;
+  ErrorShape shape_;
+};
+
+}  // namespace
+
+LatencyUpdate update_prior(const LatencyPriorData& prior,
+                           const std::vector<std::shared_ptr<const Features>>& features,
+                           const Space& space, const std::uint8_t* codes, const double* ms,
+                           std::size_t n) {
+  return Updater(prior, features, space, codes, ms, n).take();
+}
+
+}  // namespace edgewise
