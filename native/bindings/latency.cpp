@@ -86,7 +86,7 @@ std::vector<std::size_t> design(const Prior& self, const py::object& candidates,
   const auto n = static_cast<std::size_t>(codes.shape(0));
   py::gil_scoped_release unlocked;
   return edgewise::choose_references(self.prior->belief(), self.prior->data().floor,
-                                     self.prior->space().code_length(), codes.data(), n, count);
+                                     self.prior->space(), codes.data(), n, count);
 }
 
 std::size_t next_reference(const Adapted& self, const py::object& candidates) {

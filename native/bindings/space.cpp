@@ -104,6 +104,11 @@ void bind_space(py::module_& module) {
       .def("encode", &encode, py::arg("archs"))
       .def("decode", &decode, py::arg("codes"))
       .def("architectures", &architectures)
+      .def("connected",
+           [](const Space& space, const py::object& architecture) {
+             return space.connected(encode_one(space, architecture).data());
+           },
+           py::arg("arch"))
       .def("lower",
            [](const Space& space, const py::object& architecture, const std::string& semantics) {
              return space.lower(encode_one(space, architecture).data(), semantics);

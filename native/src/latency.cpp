@@ -83,7 +83,7 @@ AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
            " must be a positive number of ms, not " + std::to_string(ms[i]));
     }
   }
-  return AdaptedLatency(space_->code_length(), data_.floor, data_.interval_scale,
+  return AdaptedLatency(*space_, data_.floor, data_.interval_scale,
                         update_prior(data_, features_, *space_, codes, ms, n));
 }
 
@@ -108,9 +108,9 @@ LatencyBelief LatencyPrior::belief() const {
   return belief;
 }
 
-AdaptedLatency::AdaptedLatency(std::size_t code_length, double floor, double interval_scale,
+AdaptedLatency::AdaptedLatency(const Space& space, double floor, double interval_scale,
                                LatencyUpdate update)
-    : code_length_(code_length),
+    : space_(&space),
       floor_(floor),
       interval_scale_(interval_scale),
       belief_(std::move(update.belief)),
@@ -139,6 +139,7 @@ void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double co
   const double quantile =
       confidence == kUsualConfidence ? usual_quantile_ : shape_.quantile(confidence);
   const double reach = quantile * interval_scale_;
+  const std::size_t length = space_->code_length();
   FeatureRow row;
   for (std::size_t i = 0; i < n; ++i) {
     // Mean and variance of a mixture: E[v] + E[m^2] - E[m]^2, taken about the first term's mean so
@@ -148,7 +149,7 @@ void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double co
     double second = 0.0;
     for (std::size_t h = 0; h < belief_.size(); ++h) {
       const LatencyTerm& term = belief_[h];
-      term.features->row(codes + i * code_length_, row);
+      term.features->row(codes + i * length, row);
       const double mean = dot(row, term.mean.data());
       if (h == 0) first = mean;
       const double noise = term.noise * std::max(mean, floor_ * term.scale);
@@ -175,8 +176,7 @@ std::vector<double> AdaptedLatency::embedding() const {
 }
 
 std::size_t AdaptedLatency::next_reference(const std::uint8_t* candidates, std::size_t n) const {
-  if (n == 0) fail("there is no candidate to choose the next reference from");
-  return choose_references(belief_, floor_, code_length_, candidates, n, 1).front();
+  return choose_references(belief_, floor_, *space_, candidates, n, 1).front();
 }
 
 }  // namespace edgewise

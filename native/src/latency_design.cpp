@@ -6,6 +6,7 @@
 
 #include "edgewise/error.hpp"
 #include "edgewise/latency.hpp"
+#include "edgewise/space.hpp"
 #include "latency_math.hpp"
 
 namespace edgewise {
@@ -15,12 +16,20 @@ namespace {
 constexpr std::size_t kMostCandidates = 4096;
 constexpr std::size_t kMostTargets = 1024;
 
-// At most `most` of 0..n-1, evenly spread.
-std::vector<std::size_t> thinned(std::size_t n, std::size_t most) {
-  const std::size_t count = std::min(n, most);
+// At most `most` of `indices`, evenly spread.
+std::vector<std::size_t> thinned(const std::vector<std::size_t>& indices, std::size_t most) {
+  const std::size_t count = std::min(indices.size(), most);
   std::vector<std::size_t> kept(count);
-  for (std::size_t i = 0; i < count; ++i) kept[i] = i * n / count;
+  for (std::size_t i = 0; i < count; ++i) kept[i] = indices[i * indices.size() / count];
   return kept;
+}
+
+std::vector<std::size_t> connected(const Space& space, const std::uint8_t* codes, std::size_t n) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (space.connected(codes + i * space.code_length())) indices.push_back(i);
+  }
+  return indices;
 }
 
 std::vector<std::uint8_t> gather(const std::uint8_t* codes, std::size_t length,
@@ -109,20 +118,23 @@ class Relative {
 }  // namespace
 
 std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
-                                           std::size_t code_length, const std::uint8_t* candidates,
+                                           const Space& space, const std::uint8_t* candidates,
                                            std::size_t n, std::size_t count) {
-  if (count > n) {
-    throw Error(ErrorKind::kArgument, "cannot choose " + std::to_string(count) +
-                                          " references from " + std::to_string(n) +
-                                          " candidates");
+  const std::vector<std::size_t> usable = connected(space, candidates, n);
+  if (count > usable.size()) {
+    throw Error(ErrorKind::kArgument,
+                "cannot choose " + std::to_string(count) + " references from " +
+                    std::to_string(usable.size()) +
+                    " candidates (those that compute a constant do not count)");
   }
   double noise = 0.0;
   for (const LatencyTerm& term : belief) noise += term.weight * term.noise * term.noise;
 
-  const std::vector<std::size_t> kept = thinned(n, std::max(kMostCandidates, count));
-  const Relative at(belief, floor, code_length, gather(candidates, code_length, kept));
-  const Relative to(belief, floor, code_length,
-                    gather(candidates, code_length, thinned(n, kMostTargets)));
+  const std::vector<std::size_t> kept = thinned(usable, std::max(kMostCandidates, count));
+  const std::size_t length = space.code_length();
+  const Relative at(belief, floor, length, gather(candidates, length, kept));
+  const Relative to(belief, floor, length,
+                    gather(candidates, length, thinned(usable, kMostTargets)));
   Matrix cross = at.with(belief, to);
   Vector own = at.variances(belief);
 

@@ -39,6 +39,11 @@ double clock_step(const double* ms, std::size_t n) {
   return 0.0;
 }
 
+double median(Vector values) {
+  std::sort(values.data(), values.data() + values.size());
+  return 0.5 * (values[(values.size() - 1) / 2] + values[values.size() / 2]);
+}
+
 // The timings as one graph semantics sees them.
 struct View {
   Matrix features;   // (n, P)
@@ -102,9 +107,8 @@ class Updater {
     View view{dense_features(features, code_length, codes, n), {}, 1.0, {}, {}};
     const Vector expected = view.features * column(prior_.mean);
     // The prior knows the shape of a device's costs, not its speed. A first guess of the speed
-    // suffices: the covariance along the mean corrects it.
-    const auto ratio = ms_.array().log() - expected.cwiseMax(kLeastExpected).array().log();
-    view.scale = std::exp(ratio.mean());
+    // suffices: the covariance along the mean corrects it. The median, for a network may fold away.
+    view.scale = median(ms_.cwiseQuotient(expected.cwiseMax(kLeastExpected)));
     view.time = ms_ / view.scale;
     view.surprise = view.time - expected;
     return view;
@@ -235,7 +239,7 @@ class Updater {
     return square(prior_.covariance.data() + g * columns_ * columns_, columns_);
   }
 
-  // Of the mean device, in units of scale: keeps the logarithm of a near-empty network tame.
+  // Of the mean device, in units of scale: keeps the ratio of a near-empty network tame.
   static constexpr double kLeastExpected = 0.05;
 
   const LatencyPriorData& prior_;

@@ -105,11 +105,12 @@ TEST(references_differ_and_start_with_the_most_telling) {
   const LatencyPrior prior(space(), plain_prior());
   const auto candidates = codes_of(every(11));
   const std::size_t n = candidates.size() / space().code_length();
-  const auto five = choose_references(prior.belief(), 0.25, 6, candidates.data(), n, 5);
-  const auto ten = choose_references(prior.belief(), 0.25, 6, candidates.data(), n, 10);
+  const auto five = choose_references(prior.belief(), 0.25, space(), candidates.data(), n, 5);
+  const auto ten = choose_references(prior.belief(), 0.25, space(), candidates.data(), n, 10);
   CHECK(std::equal(five.begin(), five.end(), ten.begin()));
   for (std::size_t i = 0; i < ten.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) CHECK(ten[i] != ten[j]);
+    CHECK(space().connected(candidates.data() + ten[i] * space().code_length()));
   }
 }
 

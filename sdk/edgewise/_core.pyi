@@ -117,6 +117,9 @@ class Space:
     def architectures(self) -> list[str]:
         """All architectures, canonical, in lexicographic order of their codes."""
 
+    def connected(self, arch: str) -> bool:
+        """Whether anything flows from input to output; otherwise the answer is a constant."""
+
     def lower(self, arch: str, semantics: str = "live") -> list[Kernel]:
         """The kernels in execution order; `ArgumentError` for unknown semantics.
 

@@ -83,7 +83,7 @@ def predict(
     for table in prior.execution:
         phi, query = _core.features(SPACE, timed, table), _core.features(SPACE, asked, table)
         expected = phi @ prior.mean
-        scale = math.exp(np.mean(np.log(ms) - np.log(np.maximum(expected, 0.05))))
+        scale = float(np.median(ms / np.maximum(expected, 0.05)))
         time = ms / scale
         for g, covariance in enumerate(prior.covariance):
             for r, noise in enumerate(prior.noise):

@@ -61,12 +61,13 @@ struct ErrorShape {
   double quantile(double confidence) const;
 };
 
-// Chooses `count` of `candidates` (N architectures, `code_length` codes each) to time next, best
-// first: greedy I-optimal design, which makes the mean relative variance of the predictions of
-// all candidates smallest. Candidates beyond 4096 and predictions beyond 1024 are thinned evenly.
-// Returns indices into the candidates. Error(kArgument) if count > N.
+// Chooses `count` of `candidates` (N architectures of `space`) to time next, best first: greedy
+// I-optimal design, which makes the mean relative variance of the predictions of all candidates
+// smallest. Candidates that compute a constant are never chosen; beyond 4096 of the others, and 1024
+// predictions, they are thinned evenly. Returns indices into the candidates.
+// Error(kArgument) when fewer than `count` can be chosen.
 std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
-                                           std::size_t code_length, const std::uint8_t* candidates,
+                                           const Space& space, const std::uint8_t* candidates,
                                            std::size_t n, std::size_t count);
 
 // What timings turn a prior into.
@@ -123,15 +124,15 @@ class AdaptedLatency {
   std::size_t semantics() const noexcept { return best_; }      // the most probable, an index
   const LatencyBelief& belief() const noexcept { return belief_; }
 
-  // The candidate whose timing would teach most; see choose_references.
+  // The candidate whose timing would teach most, an index; see choose_references.
   std::size_t next_reference(const std::uint8_t* candidates, std::size_t n) const;
 
  private:
   friend class LatencyPrior;
-  AdaptedLatency(std::size_t code_length, double floor, double interval_scale,
+  AdaptedLatency(const Space& space, double floor, double interval_scale,
                  LatencyUpdate update);
 
-  std::size_t code_length_;
+  const Space* space_;
   double floor_;
   double interval_scale_;
   LatencyBelief belief_;

@@ -115,6 +115,9 @@ class NasBench201 final : public Space {
   [[noreturn]] void explain(std::string_view text) const override;
   std::string decode(const std::uint8_t* codes) const override;
   void codes_of(std::size_t index, std::uint8_t* codes) const noexcept override;
+  bool connected(const std::uint8_t* codes) const noexcept override {
+    return nasbench201::has_path(codes);
+  }
   std::vector<std::string> semantics() const override;
   std::vector<Kernel> lower(const std::uint8_t* codes, std::string_view semantics) const override;
 };

@@ -72,6 +72,10 @@ class Space {
   // The codes of architecture `index` < size(); increasing index is lexicographic order of codes.
   virtual void codes_of(std::size_t index, std::uint8_t* codes) const noexcept = 0;
 
+  // Whether anything flows from input to output. Otherwise the network's answer is a constant, and
+  // its latency, next to nothing, says nothing of a device.
+  virtual bool connected(const std::uint8_t* codes) const noexcept = 0;
+
   // What a runtime may execute of an architecture: the names that lower() takes, least pruned
   // first. The last is what deployment compilers do.
   virtual std::vector<std::string> semantics() const = 0;
