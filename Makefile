@@ -15,15 +15,14 @@ SOURCES := $(shell find native sdk converter -type f ! -name '*.pyc') CMakeLists
 
 # CMake without pip: the headers of the build requirements lie in the environment.
 CMAKE_FLAGS = -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
-	-DEDGEWISE_WERROR=ON -DEDGEWISE_BUILD_TESTS=ON \
+	-DEDGEWISE_WERROR=ON -DEDGEWISE_BUILD_TESTS=ON -DEDGEWISE_LTO=OFF \
 	-DEDGEWISE_DEPS_PREFIX=$(shell $(BIN)/python -c \
 		"import sysconfig; print(sysconfig.get_path('purelib'))")
 
 .PHONY: demo test lint ctest pytest sanitize clean
 
 demo: $(DEMO)/installed
-	$(DEMO)/bin/edgewise calibrate
-	$(DEMO)/bin/edgewise predict --verify
+	$(DEMO)/bin/edgewise demo
 
 $(DEMO)/installed: $(SOURCES)
 	$(PYTHON) -m venv $(DEMO)

@@ -37,7 +37,8 @@ from edgewise_converter.latency.train import train_help
 
 _LICENCE = (
     "Trained artefact of edgewise, Apache-2.0. Learnt from latency measurements published with "
-    "HELP (github.com/HayeonLee/HELP, MIT); none of them is contained."
+    "HELP (github.com/HayeonLee/HELP, MIT) and OneProxy (github.com/Ren-Research/OneProxy, MIT); "
+    "none of them is contained."
 )
 
 

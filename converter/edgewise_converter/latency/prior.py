@@ -51,10 +51,10 @@ class PriorSettings:
         network: of what every network of the space has.
         speed: of the device's speed, beyond the first guess from its timings.
         spreads: factors on the variances of the structured terms, averaged over by evidence.
-        edge_spreads: further factors on ``edge``, ``position`` and ``level``, averaged over by evidence.
+        edge_spreads: further factors on ``edge``, ``position`` and ``level``, averaged over too.
         noise: relative standard deviations of a timing, averaged over by evidence.
         noise_centre: the most probable of them.
-        noise_decades: standard deviation of log(noise / noise_centre).
+        noise_deviation: standard deviation of the natural logarithm of noise / noise_centre.
         smoothing: devices that are imagined to follow each graph semantics.
         floor: noise is relative to latency, but to no less than this share of the mean.
         interval_scale: factor on the width of intervals.
@@ -63,18 +63,18 @@ class PriorSettings:
     low_rank: float = 1.0
     operation: float = 0.5
     least_operation: float = 0.02
-    edge: float = 0.02
-    position: float = 0.1
+    edge: float = 0.1
+    position: float = 0.3
     level: float = 0.1
     network: float = 0.1
     speed: float = 1.0
     spreads: tuple[float, ...] = (0.3, 1.0, 3.0)
-    edge_spreads: tuple[float, ...] = (0.1, 1.0)
-    noise: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.06, 0.12)
-    noise_centre: float = 0.03
-    noise_decades: float = 2.0
+    edge_spreads: tuple[float, ...] = (0.001, 0.03, 1.0)
+    noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
+    noise_centre: float = 0.02
+    noise_deviation: float = 1.0
     smoothing: float = 1.0
-    floor: float = 0.4
+    floor: float = 0.15
     interval_scale: float = 0.9
 
 
@@ -225,7 +225,7 @@ def build_prior(
         covariance_log_weight=np.zeros(len(covariance)),
         noise=noise,
         noise_log_weight=-0.5
-        * (np.log(noise / settings.noise_centre) / settings.noise_decades) ** 2,
+        * (np.log(noise / settings.noise_centre) / settings.noise_deviation) ** 2,
     )
 
 

@@ -51,7 +51,7 @@ GRID: Mapping[str, Sequence[Any]] = {
         (0.0003, 0.001, 0.003, 0.01, 0.03, 0.06, 0.12),
     ),
     "noise_centre": (0.01, 0.02, 0.03, 0.05),
-    "noise_decades": (0.7, 1.0, 2.0),
+    "noise_deviation": (0.7, 1.0, 2.0),
     "smoothing": (0.2, 0.5, 1.0, 3.0),
     "floor": (0.15, 0.25, 0.4),
     "interval_scale": (0.8, 0.9, 1.0, 1.1, 1.25),
