@@ -60,7 +60,7 @@ class _FromBundle:
     predictor: Any
 
     apart = False
-    repeats = False
+    most_repetitions = 1
 
     def train(self, sources: Sources) -> Adapter:
         def adapt(target: Target) -> Estimate:

@@ -75,7 +75,8 @@ def add_evaluate_parser(subparsers: Any) -> None:
         "--predictors",
         default="edgewise,flops,nearest,ridge,ridge-doptimal",
         metavar="NAMES",
-        help="comma-separated, or `all` (slow: help, maml and meta-sgd are meta-trained per seed)",
+        help="comma-separated, or `all` (slow: help is meta-trained for every repetition, maml "
+        "and meta-sgd for three)",
     )
     parser.add_argument("--bundle", type=Path, help="score this bundle's help and edgewise")
     parser.add_argument("--runtime", default="auto", help="runs the bundle's help (auto)")

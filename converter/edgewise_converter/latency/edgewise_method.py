@@ -52,7 +52,7 @@ class Edgewise:
 
     name = "edgewise"
     apart = False
-    repeats = True
+    most_repetitions = None
 
     def __init__(self, prior: PriorOf) -> None:
         """``prior`` is shared with whoever designs the references."""

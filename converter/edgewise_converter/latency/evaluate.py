@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -175,7 +176,7 @@ class _Evaluation:
             answer.scores[method.name] = {device: [] for device in self.question.test}
             if method.apart:
                 answer.apart.add(method.name)
-            for seed in range(self.question.seeds if method.repeats else 1):
+            for seed in range(min(self.question.seeds, method.most_repetitions or sys.maxsize)):
                 for devices in self._groups():
                     sources = self._sources(devices, seed)
                     for device, result, timed in self._scores(method, sources, devices):

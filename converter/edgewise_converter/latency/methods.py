@@ -79,8 +79,8 @@ class Method(Interface):
         """Whether it needs other or more timings than the protocol's; it is then listed apart."""
 
     @property
-    def repeats(self) -> bool:
-        """Whether it depends on seed or references, so that repeating it says something."""
+    def most_repetitions(self) -> int | None:
+        """Repetitions beyond which it says nothing new, or takes too long; None for no such limit."""
 
     def train(self, sources: Sources) -> Adapter:
         """Learn from the training devices."""

@@ -57,7 +57,7 @@ class BrpNas:
 
     name = "brp-nas"
     apart = True
-    repeats = False
+    most_repetitions = 1
 
     def train(self, sources: Sources) -> Adapter:
         """Nothing is learnt from other devices."""

@@ -24,14 +24,15 @@ class MetaLearner:
         name: for the command line.
         embedded: whether it reads a hardware embedding.
         learn_rates: whether the inner loop's rates are learnt.
+        most_repetitions: each meta-training takes minutes; of the baselines a few tell enough.
     """
 
     name: str
     embedded: bool
     learn_rates: bool
+    most_repetitions: int | None = None
 
     apart = False
-    repeats = True
 
     def config(self, sources: Sources) -> TrainingConfig:
         """What is trained on these sources."""
@@ -65,5 +66,5 @@ class MetaLearner:
 
 
 HELP = MetaLearner("help", embedded=True, learn_rates=True)
-META_SGD = MetaLearner("meta-sgd", embedded=False, learn_rates=True)
-MAML = MetaLearner("maml", embedded=False, learn_rates=False)
+META_SGD = MetaLearner("meta-sgd", embedded=False, learn_rates=True, most_repetitions=3)
+MAML = MetaLearner("maml", embedded=False, learn_rates=False, most_repetitions=3)

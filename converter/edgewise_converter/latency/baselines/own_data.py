@@ -42,7 +42,7 @@ class Ceiling:
 
     name = "ceiling"
     apart = True
-    repeats = False
+    most_repetitions = 1
 
     def train(self, sources: Sources) -> Adapter:
         """Nothing is learnt from other devices."""

@@ -17,7 +17,7 @@ class Flops:
 
     name = "flops"
     apart = False
-    repeats = True
+    most_repetitions = None
 
     def train(self, sources: Sources) -> Adapter:
         """Nothing is learnt from other devices."""
@@ -36,7 +36,7 @@ class NearestDevice:
 
     name = "nearest"
     apart = False
-    repeats = True
+    most_repetitions = None
 
     def train(self, sources: Sources) -> Adapter:
         """Keeps the training devices' measurements."""
@@ -65,7 +65,7 @@ class Ridge:
     Leaving out dead operations, or counting by edge, was tried and serves ten timings worse.
     """
 
-    repeats = True
+    most_repetitions = None
 
     def __init__(self, *, own_references: bool) -> None:
         self.apart = own_references
