@@ -2,8 +2,8 @@
 
     python benchmarks/speed.py
 
-One thread. Adapts to ten timings and predicts all 15,625 NAS-Bench-201 networks from their strings,
-parsing and intervals included, nothing cached. HELP adapts ten draws of z at once, without gradients
+One thread. Adapts to ten timings and predicts all 15,625 NAS-Bench-201 networks from strings,
+parsing and intervals included, nothing cached. HELP adapts ten draws of z at once, no gradients
 for the predictions, from graphs that are already encoded; its own training episode is timed beside
 the plain loop over devices. Runs of the two are interleaved, and medians are printed.
 
@@ -99,7 +99,10 @@ def _predicting(rounds: int) -> dict[str, float]:
     predictor = load_predictor("edgewise", open_bundle("nasbench201"), "auto")
 
     learner = Learner.create(TrainingConfig(seed=0))
-    cells, noise = graphs(space.encode(archs)), standard_noise(DRAWS, TrainingConfig().network.latent_size, 0)
+    cells, noise = (
+        graphs(space.encode(archs)),
+        standard_noise(DRAWS, TrainingConfig().network.latent_size, 0),
+    )
     at = np.array([archs.index(arch) for arch in timed])
     scaling = Scaling(float(ms.min()), float(ms.max()))
     target = Target("this", at, ms, at, ms, scaling, np.arange(len(archs)))
@@ -125,7 +128,7 @@ def _predicting(rounds: int) -> dict[str, float]:
 
 
 def _training(rounds: int) -> dict[str, float]:
-    """Seconds of forward and backward of one meta-batch: eight devices, ten samples, 200 queries."""
+    """Seconds of forward and backward of a meta-batch: 8 devices, 10 samples, 200 queries."""
     config = TrainingConfig(seed=0)
     learner = Learner.create(config)
     leaves = [tensor.requires_grad_() for tensor in learner.tensors().values()]

@@ -150,7 +150,7 @@ def _quantile(weight: FloatArray, spreads: FloatArray, confidence: float) -> flo
     normals = [NormalDist(0.0, spread) for spread in spreads]
 
     def inside(q: float) -> float:
-        return sum(w * (2 * n.cdf(q) - 1) for w, n in zip(weight, normals, strict=True))
+        return float(sum(w * (2 * n.cdf(q) - 1) for w, n in zip(weight, normals, strict=True)))
 
     low, high = 0.0, 20.0 * float(spreads.max())
     for _ in range(80):

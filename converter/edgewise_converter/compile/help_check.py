@@ -1,12 +1,14 @@
 """Checks HELP's compiled graphs against torch, the adaptation included, on random devices.
 
-Runtimes add up in different orders, so a unit whose input is zero but for rounding may count as
-active in one and not in the other; its gradient, and with it the adapted weights, then differ by
-far more than rounding. That happens in few draws of z, and moves predictions in the sixth digit.
+A unit whose input is zero but for rounding is active for one order of summation and not for
+another; its gradient, and with it all adapted weights, then differ by far more than rounding. Of a
+thousand draws of z a few lie on such a kink. There torch differs as much from itself when its
+inputs change by a rounding error, so there a runtime has to agree with torch on inputs so changed.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
+_LOG = logging.getLogger(__name__)
+
 _CHOICES = 5
+_ROUNDING = 3e-7  # relative change of an input, a few units in the last place of float32
+_RETRIES = 32
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,16 @@ class HelpCase:
     low: float
     reach: float
 
-    def relative_error(self, scaled: Array, expected: Array) -> float:
-        """Largest relative difference of the milliseconds of two scaled predictions."""
+    def relative_errors(self, scaled: Array, expected: Array) -> Array:
+        """Largest relative difference of the milliseconds of two scaled predictions, by draw.
+
+        Relative to the prediction, or to the fastest reference where the prediction is below it:
+        what is linear in the operations may come out at zero.
+        """
         difference = self.reach * np.abs(scaled - expected)
-        return float((difference / np.abs(self.low + self.reach * expected)).max())
+        ms = np.maximum(np.abs(self.low + self.reach * expected), self.low)
+        worst: Array = (difference / ms).max(axis=1)
+        return worst
 
 
 def random_devices(references: NDArray[np.integer], count: int, seed: int) -> Iterator[HelpCase]:
@@ -86,6 +98,27 @@ def torch_scaled(functions: HelpFunctions, learner: Tensor, noise: Tensor, case:
     adapted = functions.adapt(learner, embedding, support, embedding, noise)
     scaled: Array = functions.predict(adapted, embedding, queries).detach().numpy()
     return scaled
+
+
+def errors_of(
+    functions: HelpFunctions,
+    learner: Tensor,
+    noise: Tensor,
+    case: HelpCase,
+    scaled: Array,
+    tolerance: float,
+) -> tuple[Array, int]:
+    """Relative error of each draw of `scaled` (S, Q), and how many draws lie on a kink."""
+    errors = case.relative_errors(scaled, torch_scaled(functions, learner, noise, case))
+    kinks = int((errors > tolerance).sum())
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(_RETRIES if kinks else 0):
+        near = torch.randn(noise.shape, generator=generator) * _ROUNDING
+        changed = torch_scaled(functions, learner, noise * (1.0 + near), case)
+        errors = np.minimum(errors, case.relative_errors(scaled, changed))
+        if (errors <= tolerance).all():
+            break
+    return errors, kinks
 
 
 def graph_scaled(
@@ -139,15 +172,15 @@ def check_help(
     """
     functions = HelpFunctions.create(network)
     cases = list(random_devices(references, devices, seed))
-    expected = [torch_scaled(functions, learner, noise, case) for case in cases]
     found: list[Parity] = []
     for runtime in installed_runtimes():
         scaled = graph_scaled(runtime, files, learner.numpy(), noise.numpy())
-        errors = [
-            case.relative_error(scaled(case), truth)
-            for case, truth in zip(cases, expected, strict=True)
+        results = [
+            errors_of(functions, learner, noise, case, scaled(case), tolerance) for case in cases
         ]
-        parity = summarise(runtime, errors)
+        kinks = sum(count for _, count in results)
+        _LOG.info("%s: %d of %d draws lie on a kink", runtime.name, kinks, devices * len(noise))
+        parity = summarise(runtime, [float(errors.max()) for errors, _ in results])
         require(parity, tolerance)
         found.append(parity)
     return found

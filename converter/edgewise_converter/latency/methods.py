@@ -80,7 +80,7 @@ class Method(Interface):
 
     @property
     def most_repetitions(self) -> int | None:
-        """Repetitions beyond which it says nothing new, or takes too long; None for no such limit."""
+        """Repetitions beyond which it says nothing new or takes too long; None: no such limit."""
 
     def train(self, sources: Sources) -> Adapter:
         """Learn from the training devices."""

@@ -5,7 +5,7 @@ from designed timings; settings are judged by how that goes. No other device is 
 
 A handful of families says little about graph semantics and costs that none of them has. So half of
 the loss comes from imagined devices: the costs of a training device, changed at random operation by
-operation, with noise; half of them under its own graph semantics and half under one drawn at random,
+operation, with noise; half under its own graph semantics, half under one drawn at random,
 and a quarter with costs that grow or shrink with depth. They are left out with their family.
 """
 
