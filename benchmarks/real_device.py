@@ -6,9 +6,9 @@
     python benchmarks/real_device.py --n 200 --runtime openvino --python ENVIRONMENT/bin/python
 
 N architectures are drawn uniformly from the space, the bundle's references left out, and compiled
-(about 0.3 s each). Then a process of its own calibrates from scratch and times each of the N twice,
-an interleaved pass after another; their rank correlation is the best that a prediction could
-show. Predictions are compared with the mean of the two passes.
+(about 0.1 s each). Then a process of its own calibrates from scratch and times each of the N twice,
+ten in turns, one pass over all after another; their rank correlation is the best that a prediction
+could show. Predictions are compared with the mean of the two passes.
 
 That process needs edgewise and the runtime alone, so it may run in another environment, by
 `--python`: tflite-runtime needs Python 3.11 and numpy 1, and openvino is a runtime that edgewise
