@@ -59,17 +59,26 @@ constexpr int kImageChannels = 3;
 constexpr int kClasses = 10;
 
 Kernel square(KernelOp op, int side, int in, int out, int window, int stride, Position position) {
-  return Kernel{op, side, side, in, out, window, stride, 1, position};
+  Kernel kernel;
+  kernel.op = op;
+  kernel.height = kernel.width = side;
+  kernel.in_channels = in;
+  kernel.out_height = kernel.out_width = (side + stride - 1) / stride;
+  kernel.out_channels = out;
+  kernel.kernel_height = kernel.kernel_width = window;
+  kernel.stride = stride;
+  kernel.position = position;
+  return kernel;
 }
 
 // ReLU, convolution, batch norm: the last folds into the convolution, the first stays.
-void lower_relu_conv(std::vector<Kernel>& out, int side, int in, int channels, int window,
+void lower_relu_conv(KernelGraph& out, int side, int in, int channels, int window,
                      int stride, Position position) {
   out.push_back(square(KernelOp::kRelu, side, in, in, 1, 1, position));
   out.push_back(square(KernelOp::kConv, side, in, channels, window, stride, position));
 }
 
-void lower_op(std::vector<Kernel>& out, std::uint8_t op, const Stage& stage, Position position) {
+void lower_op(KernelGraph& out, std::uint8_t op, const Stage& stage, Position position) {
   const auto [channels, side] = stage;
   switch (op) {
     case kNone:
@@ -91,7 +100,7 @@ void lower_op(std::vector<Kernel>& out, std::uint8_t op, const Stage& stage, Pos
 }
 
 // The kept operations of one cell; each but the first into a node is followed by an addition.
-void lower_cell(std::vector<Kernel>& out, const std::uint8_t* codes, std::uint8_t kept,
+void lower_cell(KernelGraph& out, const std::uint8_t* codes, std::uint8_t kept,
                 const Stage& stage, Position position) {
   std::array<bool, kNodes> started{};
   for (int e = 0; e < kEdges; ++e) {
@@ -107,7 +116,7 @@ void lower_cell(std::vector<Kernel>& out, const std::uint8_t* codes, std::uint8_
 }
 
 // The residual block between stages: halves the side, doubles the channels.
-void lower_reduction(std::vector<Kernel>& out, const Stage& from, const Stage& to,
+void lower_reduction(KernelGraph& out, const Stage& from, const Stage& to,
                      Position position) {
   lower_relu_conv(out, from.side, from.channels, to.channels, 3, 2, position);
   lower_relu_conv(out, to.side, to.channels, to.channels, 3, 1, position);
@@ -117,7 +126,7 @@ void lower_reduction(std::vector<Kernel>& out, const Stage& from, const Stage& t
   out.push_back(square(KernelOp::kAdd, to.side, to.channels, to.channels, 1, 1, position));
 }
 
-void lower_head(std::vector<Kernel>& out) {
+void lower_head(KernelGraph& out) {
   const auto [channels, side] = kStageSizes.back();
   const Position position{kStages, -1, -1};
   out.push_back(square(KernelOp::kBatchNorm, side, channels, channels, 1, 1, position));
@@ -127,8 +136,8 @@ void lower_head(std::vector<Kernel>& out) {
   out.push_back(square(KernelOp::kLinear, 1, channels, kClasses, 1, 1, position));
 }
 
-std::vector<Kernel> lower_whole(const std::uint8_t* codes, std::uint8_t kept) {
-  std::vector<Kernel> out;
+KernelGraph lower_whole(const std::uint8_t* codes, std::uint8_t kept) {
+  KernelGraph out;
   out.reserve(256);
   const Stage& first = kStageSizes.front();
   out.push_back(square(KernelOp::kConv, first.side, kImageChannels, first.channels, 3, 1,
@@ -144,9 +153,9 @@ std::vector<Kernel> lower_whole(const std::uint8_t* codes, std::uint8_t kept) {
 }
 
 // A cell that blocks every path makes all before the last cell useless, and all after it constant.
-std::vector<Kernel> lower_blocked(const std::uint8_t* codes, std::uint8_t kept,
+KernelGraph lower_blocked(const std::uint8_t* codes, std::uint8_t kept,
                                   Semantics semantics) {
-  std::vector<Kernel> out;
+  KernelGraph out;
   if (semantics == Semantics::kLive) return out;
   lower_cell(out, codes, kept, kStageSizes.back(), Position{kStages - 1, kCellsPerStage - 1, -1});
   lower_head(out);
@@ -214,8 +223,7 @@ std::vector<std::string> NasBench201::semantics() const {
   return {kSemanticsNames.begin(), kSemanticsNames.end()};
 }
 
-std::vector<Kernel> NasBench201::lower(const std::uint8_t* codes,
-                                       std::string_view semantics) const {
+KernelGraph NasBench201::lower(const std::uint8_t* codes, std::string_view semantics) const {
   check_codes(codes);
   const Semantics pruning = semantics_from(semantics);
   const std::uint8_t kept = kept_edges(codes, pruning);

@@ -51,31 +51,57 @@ class Bundle:
 
 @final
 class Kernel:
-    """One step of a network at batch 1. Sizes are those of the input; padding is "same"."""
+    """One step of a network. What is no image has height 1."""
 
     @property
     def op(self) -> str:
-        """conv, relu, batch_norm, avg_pool, global_avg_pool, identity, zero, add or linear.
+        """conv, conv_transpose, linear, matmul, relu, hard_swish, hard_sigmoid, sigmoid,
+        activation, batch_norm, layer_norm, softmax, avg_pool, max_pool, global_avg_pool, identity,
+        zero, add, mul, concat, slice, transpose, reshape, pad, resize or other.
 
         A `conv` has its batch norm folded in; `zero` is the operation `none`, run as x * 0.
         """
 
     @property
-    def height(self) -> int: ...
+    def activation(self) -> str:
+        """The operation applied to the result in the same pass; identity when there is none."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def height(self) -> int:
+        """Of the first input."""
+
     @property
     def width(self) -> int: ...
     @property
-    def in_channels(self) -> int: ...
+    def in_channels(self) -> int:
+        """Of the first input; of a concat, of all together."""
+
+    @property
+    def out_height(self) -> int: ...
+    @property
+    def out_width(self) -> int: ...
     @property
     def out_channels(self) -> int: ...
     @property
-    def kernel(self) -> int:
-        """The side of the window."""
+    def kernel_height(self) -> int:
+        """Of the window."""
 
+    @property
+    def kernel_width(self) -> int: ...
     @property
     def stride(self) -> int: ...
     @property
     def groups(self) -> int: ...
+    @property
+    def element_bytes(self) -> int:
+        """4 for float32, 2 for float16, 1 for int8."""
+
+    @property
+    def inputs(self) -> list[int]:
+        """Kernels whose results it reads, by index in the graph; -1 is an input of the network."""
+
     @property
     def position(self) -> tuple[int, int, int]:
         """(stage, cell within the stage, edge within the cell); -1 where a level does not apply.
@@ -85,11 +111,21 @@ class Kernel:
 
     @property
     def macs(self) -> float:
-        """Multiply-accumulates; 0 unless a convolution or linear layer."""
+        """Multiply-accumulates; 0 unless a matrix is multiplied."""
+
+    @property
+    def input_bytes(self) -> float:
+        """Read, weights left out."""
+
+    @property
+    def output_bytes(self) -> float: ...
+    @property
+    def weight_bytes(self) -> float:
+        """Of the learnt matrix; biases are left out."""
 
     @property
     def bytes(self) -> float:
-        """Float32 bytes of inputs, outputs and weights."""
+        """Bytes of inputs, outputs and weights."""
 
 @final
 class Space:
@@ -99,7 +135,11 @@ class Space:
     def name(self) -> str: ...
     @property
     def size(self) -> int:
-        """The number of architectures."""
+        """The number of architectures; 0 when there are too many to list."""
+
+    @property
+    def choices(self) -> list[list[int]]:
+        """For each code, the values it may take, ascending."""
 
     @property
     def semantics(self) -> list[str]:

@@ -85,7 +85,7 @@ def test_live_convolutions_are_those_the_core_lowers() -> None:
     for name in space.architectures()[::997]:
         graph = deployed_graph(build(name))
         expected = [
-            (k.in_channels, k.out_channels, k.kernel, k.stride)
+            (k.in_channels, k.out_channels, k.kernel_height, k.stride)
             for k in space.lower(name, "live")
             if k.op == "conv"
         ]

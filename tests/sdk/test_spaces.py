@@ -119,7 +119,7 @@ def lowered(arch: str, semantics: str) -> list[KernelTuple]:
 
 
 def as_tuple(k: Kernel) -> KernelTuple:
-    sizes = (k.height, k.width, k.in_channels, k.out_channels, k.kernel, k.stride, k.groups)
+    sizes = (k.height, k.width, k.in_channels, k.out_channels, k.kernel_height, k.stride, k.groups)
     return (k.op, *sizes, k.position)
 
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "edgewise/nasbench201_parse.hpp"
 #include "edgewise/space.hpp"
@@ -114,12 +115,15 @@ class NasBench201 final : public Space {
   }
   [[noreturn]] void explain(std::string_view text) const override;
   std::string decode(const std::uint8_t* codes) const override;
+  std::vector<std::vector<std::uint8_t>> choices() const override {
+    return std::vector<std::vector<std::uint8_t>>(nasbench201::kEdges, {0, 1, 2, 3, 4});
+  }
   void codes_of(std::size_t index, std::uint8_t* codes) const noexcept override;
   bool connected(const std::uint8_t* codes) const noexcept override {
     return nasbench201::has_path(codes);
   }
   std::vector<std::string> semantics() const override;
-  std::vector<Kernel> lower(const std::uint8_t* codes, std::string_view semantics) const override;
+  KernelGraph lower(const std::uint8_t* codes, std::string_view semantics) const override;
 };
 
 }  // namespace edgewise

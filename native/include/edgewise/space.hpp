@@ -8,46 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "edgewise/kernel.hpp"
+
 namespace edgewise {
-
-enum class KernelOp : std::uint8_t {
-  kConv,           // convolution with its batch norm folded in
-  kRelu,
-  kBatchNorm,      // one that no convolution precedes, so it stays
-  kAvgPool,
-  kGlobalAvgPool,
-  kIdentity,       // a skip connection
-  kZero,           // the operation `none`, run as x * 0
-  kAdd,            // joins two branches
-  kLinear,
-};
-
-const char* kernel_op_name(KernelOp op) noexcept;
-
-// Where in the network a kernel stands; -1 where a level does not apply.
-struct Position {
-  int stage = -1;
-  int cell = -1;  // within the stage
-  int edge = -1;  // within the cell; of an addition, the edge whose result it adds
-};
-
-// One step of a network at batch 1. Spatial sizes are those of the input; padding is "same".
-struct Kernel {
-  KernelOp op = KernelOp::kIdentity;
-  int height = 1;
-  int width = 1;
-  int in_channels = 0;
-  int out_channels = 0;
-  int kernel = 1;  // side of the window
-  int stride = 1;
-  int groups = 1;
-  Position position;
-
-  int out_height() const noexcept { return (height + stride - 1) / stride; }
-  int out_width() const noexcept { return (width + stride - 1) / stride; }
-  double macs() const noexcept;   // multiply-accumulates; 0 unless convolution or linear
-  double bytes() const noexcept;  // float32: inputs read, outputs written, weights read
-};
 
 // Thread-safety: spaces are immutable; all members may be called from any number of threads.
 class Space {
@@ -55,7 +18,7 @@ class Space {
   virtual ~Space() = default;
 
   virtual const char* name() const noexcept = 0;
-  virtual std::size_t size() const noexcept = 0;         // number of architectures
+  virtual std::size_t size() const noexcept = 0;         // architectures; 0: too many to list
   virtual std::size_t code_length() const noexcept = 0;  // codes of one architecture
 
   // The codes of the architecture written in `text` (length bytes of UTF-8), or false when it is
@@ -69,6 +32,14 @@ class Space {
   // The canonical string of code_length() codes; Error(kArgument) for a code out of range.
   virtual std::string decode(const std::uint8_t* codes) const = 0;
 
+  // For each code, the values it may take, ascending. Codes drawn from these, each by itself, are
+  // an architecture once canonical() has seen them.
+  virtual std::vector<std::vector<std::uint8_t>> choices() const = 0;
+
+  // Sets codes that make no difference to the network (layers that are left out) to their first
+  // choice, so that equal networks have equal codes. try_encode() does it too.
+  virtual void canonical(std::uint8_t*) const noexcept {}
+
   // The codes of architecture `index` < size(); increasing index is lexicographic order of codes.
   virtual void codes_of(std::size_t index, std::uint8_t* codes) const noexcept = 0;
 
@@ -81,8 +52,7 @@ class Space {
   virtual std::vector<std::string> semantics() const = 0;
 
   // The kernels, in execution order. Error(kArgument) for unknown semantics.
-  virtual std::vector<Kernel> lower(const std::uint8_t* codes,
-                                    std::string_view semantics) const = 0;
+  virtual KernelGraph lower(const std::uint8_t* codes, std::string_view semantics) const = 0;
 
   // Multiply-accumulates x 2 of the kernels that lower() gives.
   double flops(const std::uint8_t* codes, std::string_view semantics) const;
