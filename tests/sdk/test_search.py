@@ -12,7 +12,7 @@ from edgewise.errors import ArchitectureError, ArgumentError
 from edgewise.spaces import Space
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def accuracy(space: Space) -> dict[str, float]:
     """Better with more operations, with ties and no order that matters."""
     noise = np.random.default_rng(3).integers(0, 40, space.size)
@@ -74,8 +74,16 @@ def test_only_what_the_mapping_names_is_considered(device: sdk.Device, space: Sp
     assert [hit.ms for hit in found] == sorted(hit.ms for hit in found)
 
 
-def test_nothing_fits(device: sdk.Device, accuracy: dict[str, float]) -> None:
+def test_nothing_fits(
+    device: sdk.Device,
+    space: Space,
+    accuracy: dict[str, float],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert device.search(1e-9, accuracy) == []
+    archs = space.architectures()
+    fastest = archs[int(np.argmin(device.predict(archs).high))]
+    assert f"nothing fits; the nearest, {fastest}, takes" in caplog.text
     assert device.search(5.0, {}) == []
 
 
@@ -101,6 +109,7 @@ def test_an_unknown_accuracy_is_not_considered(device: sdk.Device, space: Space)
             ArgumentError,
             "'high', not a number",
         ),
+        ({"accuracy": lambda _: None, "max_ms": 1e9}, ArgumentError, "None, not a number"),
     ],
 )
 def test_impossible_arguments(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arguments import positive_int
 from ..errors import ArgumentError
+from .evolution import evolve
+from .judge import Found, Judge, Limits, number
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -19,15 +22,9 @@ if TYPE_CHECKING:
 
     Accuracy = Mapping[str, float] | Sequence[float] | NDArray[np.floating] | Callable[[str], float]
 
+__all__ = ["Found", "search"]
 
-class Found(NamedTuple):
-    """An architecture that fits: predicted milliseconds, their interval, and its accuracy."""
-
-    arch: str
-    ms: float
-    low: float
-    high: float
-    accuracy: float
+_log = logging.getLogger(__name__)
 
 
 def search(
@@ -38,65 +35,77 @@ def search(
     k: int,
     confidence: float,
     max_memory: int | None,
-    seed: int,  # noqa: ARG001 - part of the interface of every space
+    seed: int,
 ) -> list[Found]:
-    """The `k` most accurate architectures that fit, the best first; empty if nothing fits.
+    """The `k` most accurate architectures that fit, each once, the best first.
 
     An architecture fits when the upper end of its interval of the given confidence is within
-    `max_ms`. Of equally accurate ones, the faster comes first.
+    `max_ms`, and its memory within `max_memory`. Of equally accurate ones, the faster comes
+    first. Where nothing fits the list is empty, and what came nearest is logged.
+
+    A space that can be listed is searched whole, as is a mapping. Any other is searched by
+    evolution (see `evolution.py`): at most 20,000 architectures are judged, and `accuracy` is
+    asked once about each of those that fit.
 
     Args:
-        space: searched whole.
+        space: where to search.
         predict: milliseconds of architectures with their intervals.
         max_ms: limit, milliseconds.
-        accuracy: a mapping of architecture to accuracy (others are not considered), an array
-            (N,) in the order of `space.architectures()`, or a callable, asked only about
-            architectures that fit. One whose accuracy is NaN is not considered.
+        accuracy: a mapping of architecture to accuracy (others are not considered); a callable,
+            asked with canonical strings and only about what fits; or, for a space that can be
+            listed, an array (N,) in the order of `space.architectures()`. One whose accuracy is
+            NaN is not considered.
         k: how many.
         confidence: of the interval; 0 asks of the prediction alone that it be within the limit.
-        max_memory: not supported yet.
-        seed: for spaces too large to search whole; changes nothing here.
+        max_memory: bytes that a runtime may need for the network: the largest sum of activations
+            that live at one time, and the weights.
+        seed: of the evolution; the same seed finds the same.
 
     Raises:
         ArgumentError: impossible arguments.
         ArchitectureError: a key of the mapping is no architecture.
     """
-    _check(max_ms, k, confidence, max_memory)
-    archs, values = _candidates(space, accuracy)
-    if not archs:
-        return []
-    predicted = predict(archs, confidence or 0.9)
-    ms, low, high = (np.asarray(column) for column in predicted)
-    fits = (high if confidence else ms) <= max_ms
-    if values is None:
-        assert callable(accuracy)
-        asked = zip(archs, fits.tolist(), strict=True)
-        values = np.array([accuracy(arch) if fit else math.nan for arch, fit in asked])
-    chosen = np.flatnonzero(fits & ~np.isnan(values))
-    best = chosen[np.lexsort((ms[chosen], -values[chosen]))][:k]
-    return [
-        Found(archs[i], float(ms[i]), float(low[i]), float(high[i]), float(values[i])) for i in best
-    ]
-
-
-def _check(max_ms: float, k: int, confidence: float, max_memory: int | None) -> None:
-    if not max_ms > 0:
-        raise ArgumentError(f"max_ms must be a positive number of milliseconds, not {max_ms!r}")
+    limits = Limits(max_ms, confidence, max_memory)
     positive_int("k", k)
-    if not 0 <= confidence < 1:
-        raise ArgumentError(f"confidence must be at least 0 and below 1, not {confidence!r}")
-    if max_memory is not None:
-        raise ArgumentError("max_memory is not supported yet; leave it None")
+    if callable(accuracy) and not isinstance(accuracy, Mapping):
+        judge = Judge(space, predict, accuracy, limits)
+        if space.size:
+            judge(space.architectures())
+        else:
+            judged = evolve(space, judge, keep=k, seed=seed)
+            _log.info("judged %d architectures, %d fit", judged, len(judge.found))
+    else:
+        table = _table(space, accuracy)
+        judge = Judge(space, predict, table.__getitem__, limits)
+        if table:
+            judge(list(table))
+    if not judge.found and judge.nearest is not None:
+        _log.warning("nothing fits; %s", judge.nearest)
+    return judge.best(k)
 
 
-def _candidates(space: Space, accuracy: Accuracy) -> tuple[list[str], NDArray[np.float64] | None]:
-    """Architectures to consider, canonical, and their accuracies unless a callable gives them."""
-    if isinstance(accuracy, Mapping):
-        archs = [space.parse(arch) for arch in accuracy]
-        return archs, np.array([_number(*item) for item in accuracy.items()], np.float64)
-    archs = space.architectures()
-    if callable(accuracy):
-        return archs, None
+def _table(
+    space: Space, accuracy: Mapping[str, float] | Sequence[float] | NDArray[np.floating]
+) -> dict[str, float]:
+    """Canonical architecture -> accuracy."""
+    if not isinstance(accuracy, Mapping):
+        return dict(zip(space.architectures(), _values(space, accuracy), strict=True))
+    table: dict[str, float] = {}
+    for arch, value in accuracy.items():
+        canonical, given = space.parse(arch), number(arch, value)
+        if not _same(table.setdefault(canonical, given), given):
+            raise ArgumentError(
+                f"accuracy holds {canonical} twice, as {table[canonical]} and {given}"
+            )
+    return table
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _values(space: Space, accuracy: Sequence[float] | NDArray[np.floating]) -> list[float]:
+    """Accuracies in the order of the space's architectures."""
     try:
         values = np.asarray(accuracy, np.float64)
     except (TypeError, ValueError):
@@ -104,15 +113,13 @@ def _candidates(space: Space, accuracy: Accuracy) -> tuple[list[str], NDArray[np
             "accuracy must be a mapping of architecture to accuracy, an array in the order of "
             f"space.architectures(), or a callable, not {type(accuracy).__name__}"
         ) from None
-    if values.shape != (len(archs),):
+    if not space.size:
         raise ArgumentError(
-            f"accuracy has shape {values.shape}; {space.name} has {len(archs)} architectures"
+            f"{space.name} cannot be listed, so accuracy must be a mapping or a callable"
         )
-    return archs, values
-
-
-def _number(arch: str, value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise ArgumentError(f"the accuracy of {arch} is {value!r}, not a number") from None
+    if values.shape != (space.size,):
+        raise ArgumentError(
+            f"accuracy has shape {values.shape}; {space.name} has {space.size} architectures"
+        )
+    found: list[float] = values.tolist()
+    return found
