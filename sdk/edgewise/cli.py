@@ -1,4 +1,4 @@
-"""The `edgewise` command: calibrate, predict, search, doctor, demo.
+"""The `edgewise` command: calibrate, predict, search, report, doctor, demo.
 
 Only argument parsing and printing live here. Exit codes: 0; 1 with one line on standard error; 2
 for wrong usage.
@@ -76,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--column", help="which column of a .csv or array of a .npz to use")
     search.add_argument("-k", type=int, default=5, help="how many (default 5)")
     _device_options(search)
+
+    report = _command(
+        commands, "report", _report, "one page of what was timed and how well it fits"
+    )
+    report.add_argument(
+        "profile", nargs="?", type=Path, help="a saved device (default: the last calibrated)"
+    )
+    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="the HTML page")
+    report.add_argument("--confidence", type=float, default=0.9, help="of intervals (default 0.9)")
 
     _command(commands, "doctor", _doctor, "what works on this machine, and why something does not")
 
@@ -204,6 +213,17 @@ def _search(options: argparse.Namespace) -> int:
         print("accuracy        ms  interval           architecture")
         for hit in found:
             print(f"{hit.accuracy:8.3f}  {hit.ms:8.3f}  {hit.low:8.3f} {hit.high:8.3f}  {hit.arch}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    if options.output is None and not options.json:
+        raise ArgumentError("name the page with -o FILE, or ask for --json")
+    found = _device(options).report(options.output, options.confidence)
+    if options.json:
+        _print(found.as_json(), options)
+    else:
+        print(f"{options.output}: {len(found.rows)} timings, {found}")
     return 0
 
 

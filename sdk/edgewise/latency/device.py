@@ -21,6 +21,7 @@ from .info import BY_CALLABLE, differences
 from .prediction import Prediction
 from .predictor import Adapted, Predictor, load_predictor
 from .profile import Profile, load_profile, open_described, save_profile
+from .report import Report, make_report, write_report
 from .search import Found, search
 from .timing import progress_bar, reference_sessions, valid_ms
 
@@ -88,6 +89,17 @@ class Device:
     ) -> list[Found]:
         """The `k` most accurate architectures within `max_ms` milliseconds; see `search.search`."""
         return search(self._space, self.predict, max_ms, accuracy, k, confidence, max_memory, seed)
+
+    def report(self, path: str | Path | None = None, confidence: float = 0.9) -> Report:
+        """What there is to see of this device, with intervals of that confidence; nothing is timed.
+
+        With a `path`, also written there as one self-contained HTML page, atomically. Raises
+        StorageError when the disk refuses.
+        """
+        found = make_report(self.profile, self._bundle, self._predictor, self._adapted, confidence)
+        if path is not None:
+            write_report(found, path)
+        return found
 
     @property
     def space(self) -> str:

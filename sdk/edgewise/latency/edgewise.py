@@ -81,6 +81,11 @@ class AdaptedEdgewise:
         weights = self._core.semantics
         return max(weights, key=weights.__getitem__)
 
+    @property
+    def hypotheses(self) -> dict[str, float]:
+        """Probability of each graph semantics that is still believed."""
+        return self._core.semantics
+
     def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
         """Milliseconds with their interval, of one architecture or (N,) of a sequence."""
         return Prediction._make(self._core.predict(archs, confidence))

@@ -156,6 +156,7 @@ class AdaptedHelp:
         self._scaled_references = embedding
         self._low, self._range = low, high - low
         self.noise = predictor._residual
+        self.hypotheses: dict[str, float] = {}
 
     @property
     def embedding(self) -> NDArray[np.float64]:

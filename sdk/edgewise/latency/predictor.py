@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,6 +35,10 @@ class Adapted(Protocol):
     @property
     def semantics(self) -> str:
         """Which operations this device's runtime executes, by name; empty if not modelled."""
+
+    @property
+    def hypotheses(self) -> Mapping[str, float]:
+        """Probability of each such name that is still believed; empty if not modelled."""
 
     def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
         """Milliseconds and interval of one architecture or of a sequence. Thread-safe."""
