@@ -1,4 +1,4 @@
-"""The command line of the host: ``edgewise-converter train|evaluate|compile|inspect``.
+"""The command line of the host: ``edgewise-converter train|evaluate|compile|inspect|measure``.
 
 Exit codes: 0, 1 (one line that says what is wrong), 2 (usage). Each capability adds its own
 subcommands; nothing heavy is imported before it is known what is to be done.
@@ -16,6 +16,7 @@ from edgewise import __version__
 from edgewise.errors import EdgewiseError
 from edgewise_converter import inspect as inspection
 from edgewise_converter.latency import command as latency
+from edgewise_converter.latency.measuring import command as measuring
 
 _INTERRUPTED = 130
 
@@ -56,6 +57,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         latency_bundle.add_parser(compiling)
     inspection.add_parser(commands)
+    measuring.add_parser(commands)
     return parser
 
 

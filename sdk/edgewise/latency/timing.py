@@ -36,10 +36,15 @@ def reference_sessions(
                 "only its references can be timed here, pass measure= to time others"
             )
         blob = bundle.blob(f"reference.{shipped.index(arch):02d}.{runtime.format}")
-        session = runtime.load(blob, threads=threads)
-        session.run(*(_pattern(info.shape, info.dtype) for info in session.inputs))
-        sessions.append(session)
+        sessions.append(ready_session(runtime, blob, threads))
     return sessions
+
+
+def ready_session(runtime: Runtime, model: bytes, threads: int) -> Session:
+    """A model loaded and given an input, ready to be timed; raises as `Runtime.load`."""
+    session = runtime.load(model, threads=threads)
+    session.run(*(_pattern(info.shape, info.dtype) for info in session.inputs))
+    return session
 
 
 def _pattern(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> np.ndarray:
