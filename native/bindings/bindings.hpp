@@ -4,5 +4,6 @@
 #include <pybind11/pybind11.h>
 
 void bind_bundle(pybind11::module_& module);
+void bind_kernel(pybind11::module_& module);
 void bind_space(pybind11::module_& module);
 void bind_latency(pybind11::module_& module);

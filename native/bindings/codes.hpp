@@ -1,4 +1,4 @@
-// From Python strings to operation codes: how every binding takes architectures.
+// From what Python calls an architecture to its codes: how every binding takes architectures.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -13,10 +13,15 @@ class Space;
 
 using Codes = pybind11::array_t<std::uint8_t, pybind11::array::c_style>;
 
-// The codes, (N, code_length), of a string (N = 1) or an iterable of strings. Errors name the
-// architecture that is malformed.
+// The canonical codes, (N, code_length), of one architecture (a string or a dict, N = 1), an
+// iterable of them, or an integer array of codes. A contiguous uint8 array that is canonical
+// already is returned as it is. Errors name the architecture that is malformed.
 Codes encode(const edgewise::Space& space, const pybind11::object& architectures);
 
-// The codes of one architecture, which must be a string.
+// The codes of one architecture, a string or a dict.
 std::vector<std::uint8_t> encode_one(const edgewise::Space& space,
                                      const pybind11::object& architecture);
+
+// Integer codes of shape (N, code_length) or (code_length,) as bytes, (N, code_length), unchecked;
+// one that no byte holds becomes 255, which no space has.
+Codes narrowed(const edgewise::Space& space, const pybind11::object& codes);

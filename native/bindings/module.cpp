@@ -44,6 +44,7 @@ PYBIND11_MODULE(_core, module) {
     }
   });
   bind_bundle(module);
+  bind_kernel(module);
   bind_space(module);
   bind_latency(module);
 }

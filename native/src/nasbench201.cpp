@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edgewise/error.hpp"
+#include "graph_builder.hpp"
 
 namespace edgewise {
 
@@ -58,130 +59,86 @@ constexpr std::array<Stage, kStages> kStageSizes = {{{16, 32}, {32, 16}, {64, 8}
 constexpr int kImageChannels = 3;
 constexpr int kClasses = 10;
 
-Kernel square(KernelOp op, int side, int in, int out, int window, int stride, Position position) {
-  Kernel kernel;
-  kernel.op = op;
-  kernel.height = kernel.width = side;
-  kernel.in_channels = in;
-  kernel.out_height = kernel.out_width = (side + stride - 1) / stride;
-  kernel.out_channels = out;
-  kernel.kernel_height = kernel.kernel_width = window;
-  kernel.stride = stride;
-  kernel.position = position;
-  return kernel;
-}
-
 // ReLU, convolution, batch norm: the last folds into the convolution, the first stays.
-void lower_relu_conv(KernelGraph& out, int side, int in, int channels, int window,
-                     int stride, Position position) {
-  out.push_back(square(KernelOp::kRelu, side, in, in, 1, 1, position));
-  out.push_back(square(KernelOp::kConv, side, in, channels, window, stride, position));
+Value lower_relu_conv(GraphBuilder& out, const Value& in, int channels, int window, int stride) {
+  return out.conv(out.keep_shape(KernelOp::kRelu, in), channels, window, stride);
 }
 
-void lower_op(KernelGraph& out, std::uint8_t op, const Stage& stage, Position position) {
-  const auto [channels, side] = stage;
+Value lower_op(GraphBuilder& out, std::uint8_t op, const Value& in) {
   switch (op) {
-    case kNone:
-      out.push_back(square(KernelOp::kZero, side, channels, channels, 1, 1, position));
-      break;
-    case kSkipConnect:
-      out.push_back(square(KernelOp::kIdentity, side, channels, channels, 1, 1, position));
-      break;
-    case kConv1x1:
-      lower_relu_conv(out, side, channels, channels, 1, 1, position);
-      break;
-    case kConv3x3:
-      lower_relu_conv(out, side, channels, channels, 3, 1, position);
-      break;
-    case kAvgPool3x3:
-      out.push_back(square(KernelOp::kAvgPool, side, channels, channels, 3, 1, position));
-      break;
+    case kNone: return out.keep_shape(KernelOp::kZero, in);
+    case kSkipConnect: return out.keep_shape(KernelOp::kIdentity, in);
+    case kConv1x1: return lower_relu_conv(out, in, in.channels, 1, 1);
+    case kConv3x3: return lower_relu_conv(out, in, in.channels, 3, 1);
+    default: return out.pool(KernelOp::kAvgPool, in, 3, 1);
   }
 }
 
-// The kept operations of one cell; each but the first into a node is followed by an addition.
-void lower_cell(KernelGraph& out, const std::uint8_t* codes, std::uint8_t kept,
-                const Stage& stage, Position position) {
+// The kept operations of one cell; each but the first into a node is followed by an addition. A
+// node that no kept operation feeds is a constant.
+Value lower_cell(GraphBuilder& out, const std::uint8_t* codes, std::uint8_t kept, const Value& in,
+                 Position position) {
+  Value nothing = in;
+  nothing.kernel = Value::kConstant;
+  std::array<Value, kNodes> nodes = {in, nothing, nothing, nothing};
   std::array<bool, kNodes> started{};
   for (int e = 0; e < kEdges; ++e) {
     if (((kept >> e) & 1) == 0) continue;
     position.edge = e;
-    lower_op(out, codes[e], stage, position);
-    if (started[kTarget[e]]) {
-      out.push_back(square(KernelOp::kAdd, stage.side, stage.channels, stage.channels, 1, 1,
-                           position));
-    }
-    started[kTarget[e]] = true;
+    out.at(position);
+    const Value result = lower_op(out, codes[e], nodes[kSource[e]]);
+    const int target = kTarget[e];
+    nodes[target] = started[target] ? out.join(KernelOp::kAdd, nodes[target], result) : result;
+    started[target] = true;
   }
+  return nodes[kNodes - 1];
 }
 
 // The residual block between stages: halves the side, doubles the channels.
-void lower_reduction(KernelGraph& out, const Stage& from, const Stage& to,
-                     Position position) {
-  lower_relu_conv(out, from.side, from.channels, to.channels, 3, 2, position);
-  lower_relu_conv(out, to.side, to.channels, to.channels, 3, 1, position);
-  out.push_back(
-      square(KernelOp::kAvgPool, from.side, from.channels, from.channels, 2, 2, position));
-  out.push_back(square(KernelOp::kConv, to.side, from.channels, to.channels, 1, 1, position));
-  out.push_back(square(KernelOp::kAdd, to.side, to.channels, to.channels, 1, 1, position));
+Value lower_reduction(GraphBuilder& out, const Value& in, Position position) {
+  const int channels = 2 * in.channels;
+  out.at(position);
+  const Value halved = lower_relu_conv(out, in, channels, 3, 2);
+  const Value main = lower_relu_conv(out, halved, channels, 3, 1);
+  const Value side = out.conv(out.pool(KernelOp::kAvgPool, in, 2, 2), channels, 1);
+  return out.join(KernelOp::kAdd, main, side);
 }
 
-void lower_head(KernelGraph& out) {
-  const auto [channels, side] = kStageSizes.back();
-  const Position position{kStages, -1, -1};
-  out.push_back(square(KernelOp::kBatchNorm, side, channels, channels, 1, 1, position));
-  out.push_back(square(KernelOp::kRelu, side, channels, channels, 1, 1, position));
-  out.push_back(
-      square(KernelOp::kGlobalAvgPool, side, channels, channels, side, side, position));
-  out.push_back(square(KernelOp::kLinear, 1, channels, kClasses, 1, 1, position));
+void lower_head(GraphBuilder& out, const Value& in) {
+  out.at(Position{kStages, -1, -1});
+  const Value normed = out.keep_shape(KernelOp::kBatchNorm, in);
+  const Value pooled = out.global_avg_pool(out.keep_shape(KernelOp::kRelu, normed));
+  out.linear(pooled, kClasses);
 }
 
 KernelGraph lower_whole(const std::uint8_t* codes, std::uint8_t kept) {
-  KernelGraph out;
-  out.reserve(256);
+  GraphBuilder out(256);
   const Stage& first = kStageSizes.front();
-  out.push_back(square(KernelOp::kConv, first.side, kImageChannels, first.channels, 3, 1,
-                       Position{0, -1, -1}));
+  out.at(Position{0, -1, -1});
+  Value value = out.conv({Kernel::kInput, 1, first.side, first.side, kImageChannels},
+                         first.channels, 3);
   for (int s = 0; s < kStages; ++s) {
-    if (s > 0) lower_reduction(out, kStageSizes[s - 1], kStageSizes[s], Position{s, -1, -1});
+    if (s > 0) value = lower_reduction(out, value, Position{s, -1, -1});
     for (int c = 0; c < kCellsPerStage; ++c) {
-      lower_cell(out, codes, kept, kStageSizes[s], Position{s, c, -1});
+      value = lower_cell(out, codes, kept, value, Position{s, c, -1});
     }
   }
-  lower_head(out);
-  return out;
+  lower_head(out, value);
+  return out.take();
 }
 
 // A cell that blocks every path makes all before the last cell useless, and all after it constant.
-KernelGraph lower_blocked(const std::uint8_t* codes, std::uint8_t kept,
-                                  Semantics semantics) {
-  KernelGraph out;
-  if (semantics == Semantics::kLive) return out;
-  lower_cell(out, codes, kept, kStageSizes.back(), Position{kStages - 1, kCellsPerStage - 1, -1});
-  lower_head(out);
-  return out;
+KernelGraph lower_blocked(const std::uint8_t* codes, std::uint8_t kept, Semantics semantics) {
+  GraphBuilder out(16);
+  if (semantics == Semantics::kLive) return out.take();
+  const auto [channels, side] = kStageSizes.back();
+  const Value nothing = {Value::kConstant, 1, side, side, channels};
+  lower_head(out, lower_cell(out, codes, kept, nothing,
+                             Position{kStages - 1, kCellsPerStage - 1, -1}));
+  return out.take();
 }
 
 constexpr std::array<const char*, 3> kSemanticsNames = {"all", "reachable", "live"};
-
-Semantics semantics_from(std::string_view name) {
-  const auto it = std::find(kSemanticsNames.begin(), kSemanticsNames.end(), name);
-  if (it == kSemanticsNames.end()) {
-    throw Error(ErrorKind::kArgument, "nasbench201: unknown semantics '" + printable(name) +
-                                          "'; one of all, reachable, live");
-  }
-  return static_cast<Semantics>(it - kSemanticsNames.begin());
-}
-
-void check_codes(const std::uint8_t* codes) {
-  for (int e = 0; e < kEdges; ++e) {
-    if (codes[e] >= kOps) {
-      throw Error(ErrorKind::kArgument, "nasbench201: code " + std::to_string(codes[e]) +
-                                            " of edge " + std::to_string(e) +
-                                            " is no operation; codes are 0 to 4");
-    }
-  }
-}
 
 }  // namespace
 
@@ -198,8 +155,13 @@ void NasBench201::explain(std::string_view text) const {
   fail_at(text, position, "unexpected text after the end");
 }
 
+std::size_t NasBench201::fault(const std::uint8_t* codes) const noexcept {
+  return static_cast<std::size_t>(
+      std::find_if(codes, codes + kEdges, [](std::uint8_t code) { return code >= kOps; }) - codes);
+}
+
 std::string NasBench201::decode(const std::uint8_t* codes) const {
-  check_codes(codes);
+  check(codes);
   std::string text;
   text.reserve(96);
   for (int e = 0; e < kEdges; ++e) {
@@ -224,8 +186,8 @@ std::vector<std::string> NasBench201::semantics() const {
 }
 
 KernelGraph NasBench201::lower(const std::uint8_t* codes, std::string_view semantics) const {
-  check_codes(codes);
-  const Semantics pruning = semantics_from(semantics);
+  check(codes);
+  const auto pruning = static_cast<Semantics>(index_of(semantics));
   const std::uint8_t kept = kept_edges(codes, pruning);
   const bool whole = pruning == Semantics::kAll || has_path(codes);
   return whole ? lower_whole(codes, kept) : lower_blocked(codes, kept, pruning);

@@ -47,7 +47,7 @@ struct Position {
 
 // One step of a network. What is no image has height 1 (and width the length of a sequence).
 struct Kernel {
-  static constexpr int kInput = -1;  // in `inputs`: an input of the network
+  static constexpr int kInput = -1;  // in `inputs`: the network's input; its second is -2, ...
 
   KernelOp op = KernelOp::kIdentity;
   KernelOp activation = KernelOp::kIdentity;  // applied to the result in the same pass, if any
@@ -64,7 +64,8 @@ struct Kernel {
   int groups = 1;
   int element_bytes = 4;  // 4: float32, 2: float16, 1: int8
   Position position;
-  std::vector<int> inputs;  // kernels, by index in the graph, whose results it reads; or kInput
+  // Kernels, by index in the graph, whose results it reads, or kInput; constants are left out.
+  std::vector<int> inputs;
 
   double macs() const noexcept;          // multiply-accumulates; 0 unless a matrix is multiplied
   double weights() const noexcept;       // learnt numbers, biases left out

@@ -118,6 +118,7 @@ class NasBench201 final : public Space {
   std::vector<std::vector<std::uint8_t>> choices() const override {
     return std::vector<std::vector<std::uint8_t>>(nasbench201::kEdges, {0, 1, 2, 3, 4});
   }
+  std::size_t fault(const std::uint8_t* codes) const noexcept override;
   void codes_of(std::size_t index, std::uint8_t* codes) const noexcept override;
   bool connected(const std::uint8_t* codes) const noexcept override {
     return nasbench201::has_path(codes);

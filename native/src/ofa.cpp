@@ -1,0 +1,220 @@
+#include "edgewise/ofa.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "flat_json.hpp"
+#include "graph_builder.hpp"
+
+namespace edgewise {
+
+using namespace ofa;
+
+namespace {
+
+constexpr int kSmallest = 128;  // resolution
+constexpr int kLargest = 224;
+constexpr int kStep = 4;
+
+constexpr const char* kForm =
+    "'{\"ks\":[20 of 3, 5, 7],\"e\":[20 of 3, 4, 6],\"d\":[5 of 2, 3, 4],\"r\":128 to 224 by 4}'";
+
+// Bitwise, not logical: the compiler then looks at many at once.
+bool is_kernel(std::uint8_t v) noexcept { return (v == 3) | (v == 5) | (v == 7); }
+bool is_expansion(std::uint8_t v) noexcept { return (v == 3) | (v == 4) | (v == 6); }
+bool is_depth(std::uint8_t v) noexcept { return (v == 2) | (v == 3) | (v == 4); }
+bool is_resolution(std::uint8_t v) noexcept {
+  return (v >= kSmallest) & (v <= kLargest) & (v % kStep == 0);
+}
+
+template <class Test>
+bool all(const std::uint8_t* codes, int count, Test test) noexcept {
+  bool good = true;
+  for (int i = 0; i < count; ++i) good &= test(codes[i]);
+  return good;
+}
+
+const char* cause_at(std::size_t position) noexcept {
+  if (position < kExpansions) return "a kernel size is none of 3, 5, 7";
+  if (position < kDepths) return "an expansion is none of 3, 4, 6";
+  if (position < kResolution) return "a depth is none of 2, 3, 4";
+  return "the resolution is none of 128, 132, ..., 224";
+}
+
+// Reads codes that are not canonical yet; false and the fault when there is one.
+bool read(const OnceForAll& space, std::string_view text, std::uint8_t* codes,
+          TextFault* fault) noexcept {
+  std::array<JsonNumber, kCodes> numbers;
+  const JsonField fields[] = {
+      {"ks", JsonField::kList, &numbers[kKernels], kBlocks},
+      {"e", JsonField::kList, &numbers[kExpansions], kBlocks},
+      {"d", JsonField::kList, &numbers[kDepths], kStages},
+      {"r", JsonField::kNumber, &numbers[kResolution]},
+      {"wid", JsonField::kNull},  // the authors' files carry it, unused
+  };
+  if (!read_flat_json(text, fields, std::size(fields), fault)) return false;
+  for (int i = 0; i < kCodes; ++i) {
+    const double value = numbers[i].value;
+    const bool fits = value >= 0.0 && value <= 255.0;
+    codes[i] = fits ? static_cast<std::uint8_t>(value) : 0;
+    if (codes[i] != value) codes[i] = 0;  // which none may be
+  }
+  const std::size_t wrong = space.fault(codes);
+  if (wrong == kCodes) return true;
+  *fault = {numbers[wrong].position, cause_at(wrong), ""};
+  return false;
+}
+
+void append(std::string* text, const char* key, const std::uint8_t* codes, int count) {
+  *text += key;
+  for (int i = 0; i < count; ++i) {
+    if (i > 0) *text += ',';
+    *text += static_cast<char>('0' + codes[i]);
+  }
+}
+
+// Lowering.
+
+struct Stage {
+  int channels;
+  int stride;  // of the first block
+  bool swish;  // hard swish; else relu
+  bool excites;
+};
+constexpr std::array<Stage, kStages> kStageSizes = {{{32, 2, false, false},
+                                                     {48, 2, false, true},
+                                                     {96, 2, true, false},
+                                                     {136, 1, true, true},
+                                                     {192, 2, true, true}}};
+constexpr int kFirstChannels = 24;
+constexpr int kLastChannels = 1152;
+constexpr int kFeatures = 1536;
+constexpr int kClasses = 1000;
+
+// The nearest multiple of 8, unless that takes away more than a tenth.
+int divisible_by_8(int channels) noexcept {
+  const int nearest = std::max(8, (channels + 4) / 8 * 8);
+  return 10 * nearest < 9 * channels ? nearest + 8 : nearest;
+}
+
+// Hard swish is a kernel of its own: no runtime merges it into a convolution.
+Value conv(GraphBuilder& out, const Value& in, int channels, int window, int stride, int groups,
+           bool swish) {
+  if (!swish) return out.conv(in, channels, window, stride, groups, KernelOp::kRelu);
+  return out.keep_shape(KernelOp::kHardSwish, out.conv(in, channels, window, stride, groups));
+}
+
+Value squeeze_and_excite(GraphBuilder& out, const Value& in) {
+  Value value = out.global_avg_pool(in);
+  value = out.linear(value, divisible_by_8(in.channels / 4), KernelOp::kRelu);
+  value = out.linear(value, in.channels);
+  return out.join(KernelOp::kMul, in, out.keep_shape(KernelOp::kHardSigmoid, value));
+}
+
+Value lower_block(GraphBuilder& out, const Value& in, const Stage& stage, int window,
+                  int expansion, int stride) {
+  const int wide = in.channels * expansion;  // a multiple of 8, as the channels are
+  Value value = in;
+  if (expansion > 1) value = conv(out, value, wide, 1, 1, 1, stage.swish);
+  value = conv(out, value, wide, window, stride, wide, stage.swish);
+  if (stage.excites) value = squeeze_and_excite(out, value);
+  value = out.conv(value, stage.channels, 1);
+  const bool residual = stride == 1 && in.channels == stage.channels;
+  return residual ? out.join(KernelOp::kAdd, value, in) : value;
+}
+
+}  // namespace
+
+bool OnceForAll::try_encode(const char* text, std::size_t length,
+                            std::uint8_t* codes) const noexcept {
+  TextFault ignored;
+  if (!read(*this, {text, length}, codes, &ignored)) return false;
+  canonical(codes);
+  return true;
+}
+
+void OnceForAll::explain(std::string_view text) const {
+  std::array<std::uint8_t, kCodes> codes;
+  TextFault fault;
+  read(*this, text, codes.data(), &fault);
+  throw_fault(name(), text, fault, kForm);
+}
+
+std::string OnceForAll::decode(const std::uint8_t* given) const {
+  check(given);
+  std::array<std::uint8_t, kCodes> codes;
+  std::copy_n(given, kCodes, codes.begin());
+  canonical(codes.data());
+  std::string text;
+  text.reserve(128);
+  append(&text, "{\"ks\":[", &codes[kKernels], kBlocks);
+  append(&text, "],\"e\":[", &codes[kExpansions], kBlocks);
+  append(&text, "],\"d\":[", &codes[kDepths], kStages);
+  return text + "],\"r\":" + std::to_string(codes[kResolution]) + "}";
+}
+
+std::vector<std::vector<std::uint8_t>> OnceForAll::choices() const {
+  std::vector<std::vector<std::uint8_t>> all;
+  all.insert(all.end(), kBlocks, {3, 5, 7});
+  all.insert(all.end(), kBlocks, {3, 4, 6});
+  all.insert(all.end(), kStages, {2, 3, 4});
+  all.emplace_back();
+  for (int r = kSmallest; r <= kLargest; r += kStep) {
+    all.back().push_back(static_cast<std::uint8_t>(r));
+  }
+  return all;
+}
+
+std::size_t OnceForAll::fault(const std::uint8_t* codes) const noexcept {
+  const bool good = all(codes + kKernels, kBlocks, is_kernel) &
+                    all(codes + kExpansions, kBlocks, is_expansion) &
+                    all(codes + kDepths, kStages, is_depth) & is_resolution(codes[kResolution]);
+  if (good) return kCodes;
+  std::size_t i = 0;
+  while (i < kExpansions && is_kernel(codes[i])) ++i;
+  if (i < kExpansions) return i;
+  while (i < kDepths && is_expansion(codes[i])) ++i;
+  if (i < kDepths) return i;
+  while (i < kResolution && is_depth(codes[i])) ++i;
+  return i;
+}
+
+void OnceForAll::canonical(std::uint8_t* codes) const noexcept {
+  for (int s = 0; s < kStages; ++s) {
+    for (int b = 2; b < kDepth; ++b) {  // the first two are always there
+      const bool kept = b < codes[kDepths + s];
+      std::uint8_t& kernel = codes[kKernels + s * kDepth + b];
+      std::uint8_t& expansion = codes[kExpansions + s * kDepth + b];
+      kernel = kept ? kernel : 3;
+      expansion = kept ? expansion : 3;
+    }
+  }
+}
+
+KernelGraph OnceForAll::lower(const std::uint8_t* codes, std::string_view semantics) const {
+  check(codes);
+  index_of(semantics);
+  GraphBuilder out(256);
+  out.at(Position{0, -1, -1});
+  const int side = codes[kResolution];
+  Value value =
+      conv(out, {Kernel::kInput, 1, side, side, 3}, kFirstChannels, 3, 2, 1, /*swish=*/true);
+  out.at(Position{0, 0, -1});
+  value = lower_block(out, value, {kFirstChannels, 1, false, false}, 3, 1, 1);
+  for (int s = 0; s < kStages; ++s) {
+    for (int b = 0; b < codes[kDepths + s]; ++b) {
+      out.at(Position{s + 1, b, -1});
+      const int at = s * kDepth + b;
+      value = lower_block(out, value, kStageSizes[s], codes[kKernels + at],
+                          codes[kExpansions + at], b == 0 ? kStageSizes[s].stride : 1);
+    }
+  }
+  out.at(Position{kStages + 1, -1, -1});
+  value = out.global_avg_pool(conv(out, value, kLastChannels, 1, 1, 1, /*swish=*/true));
+  value = out.keep_shape(KernelOp::kHardSwish, out.linear(value, kFeatures));
+  out.linear(value, kClasses);
+  return out.take();
+}
+
+}  // namespace edgewise
