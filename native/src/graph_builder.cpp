@@ -52,6 +52,7 @@ Value GraphBuilder::global_avg_pool(const Value& in) {
   Kernel& kernel = graph_.back();
   kernel.kernel_height = in.height;
   kernel.kernel_width = in.width;
+  kernel.stride = in.height;
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
 
 #include "flat_json.hpp"
@@ -28,11 +29,34 @@ bool is_resolution(std::uint8_t v) noexcept {
   return (v >= kSmallest) & (v <= kLargest) & (v % kStep == 0);
 }
 
+template <int Count, class Test>
+bool all(const std::uint8_t* codes, Test test) noexcept {
+  std::uint8_t good = 1;
+  for (int i = 0; i < Count; ++i) good &= static_cast<std::uint8_t>(test(codes[i]));
+  return good != 0;
+}
+
+// Of the blocks of all stages: twice the 16 that a vector register holds, which overlap.
 template <class Test>
-bool all(const std::uint8_t* codes, int count, Test test) noexcept {
-  bool good = true;
-  for (int i = 0; i < count; ++i) good &= test(codes[i]);
-  return good;
+bool all_blocks(const std::uint8_t* codes, Test test) noexcept {
+  static_assert(kBlocks > 16 && kBlocks <= 32);
+  return all<16>(codes, test) & all<16>(codes + kBlocks - 16, test);
+}
+
+// Sets the codes of a stage's blocks beyond `depth` to 3.
+void clear_beyond(int depth, std::uint8_t* codes) noexcept {
+  // By depth - 2, as the bytes lie in memory.
+  static constexpr std::uint8_t kKept[3][kDepth] = {
+      {255, 255, 0, 0}, {255, 255, 255, 0}, {255, 255, 255, 255}};
+  static constexpr std::uint8_t kFirst[3][kDepth] = {{0, 0, 3, 3}, {0, 0, 0, 3}, {0, 0, 0, 0}};
+  std::uint32_t four;
+  std::uint32_t kept;
+  std::uint32_t first;
+  std::memcpy(&four, codes, sizeof four);
+  std::memcpy(&kept, kKept[depth - 2], sizeof kept);
+  std::memcpy(&first, kFirst[depth - 2], sizeof first);
+  four = (four & kept) | first;
+  std::memcpy(codes, &four, sizeof four);
 }
 
 const char* cause_at(std::size_t position) noexcept {
@@ -167,9 +191,9 @@ std::vector<std::vector<std::uint8_t>> OnceForAll::choices() const {
 }
 
 std::size_t OnceForAll::fault(const std::uint8_t* codes) const noexcept {
-  const bool good = all(codes + kKernels, kBlocks, is_kernel) &
-                    all(codes + kExpansions, kBlocks, is_expansion) &
-                    all(codes + kDepths, kStages, is_depth) & is_resolution(codes[kResolution]);
+  const bool good = all_blocks(codes + kKernels, is_kernel) &
+                    all_blocks(codes + kExpansions, is_expansion) &
+                    all<kStages>(codes + kDepths, is_depth) & is_resolution(codes[kResolution]);
   if (good) return kCodes;
   std::size_t i = 0;
   while (i < kExpansions && is_kernel(codes[i])) ++i;
@@ -182,13 +206,8 @@ std::size_t OnceForAll::fault(const std::uint8_t* codes) const noexcept {
 
 void OnceForAll::canonical(std::uint8_t* codes) const noexcept {
   for (int s = 0; s < kStages; ++s) {
-    for (int b = 2; b < kDepth; ++b) {  // the first two are always there
-      const bool kept = b < codes[kDepths + s];
-      std::uint8_t& kernel = codes[kKernels + s * kDepth + b];
-      std::uint8_t& expansion = codes[kExpansions + s * kDepth + b];
-      kernel = kept ? kernel : 3;
-      expansion = kept ? expansion : 3;
-    }
+    clear_beyond(codes[kDepths + s], codes + kKernels + s * kDepth);
+    clear_beyond(codes[kDepths + s], codes + kExpansions + s * kDepth);
   }
 }
 

@@ -1,12 +1,18 @@
 """The C++ core. Its errors are those of `edgewise.errors`; all its objects are thread-safe."""
 
-from collections.abc import Iterable
-from typing import Any, final
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __version__: str
+
+Architecture: TypeAlias = str | Mapping[str, Any]
+"""As its space writes it: a string, or where that is a JSON object, a dict too."""
+
+Architectures: TypeAlias = Architecture | Iterable[Architecture] | NDArray[np.integer[Any]]
+"""One architecture, several, or their codes as integers of shape (N, code length)."""
 
 BUNDLE_FORMAT: int
 """The newest bundle format that the core reads, and the one that is written."""
@@ -100,7 +106,10 @@ class Kernel:
 
     @property
     def inputs(self) -> list[int]:
-        """Kernels whose results it reads, by index in the graph; -1 is an input of the network."""
+        """Kernels whose results it reads, by index in the graph; constants are left out.
+
+        -1 is the network's input, -2 its second, and so on.
+        """
 
     @property
     def position(self) -> tuple[int, int, int]:
@@ -145,30 +154,60 @@ class Space:
     def semantics(self) -> list[str]:
         """What a runtime may execute of an architecture, least pruned first."""
 
-    def parse(self, arch: str) -> str:
+    def parse(self, arch: Architecture) -> str:
         """The canonical string of `arch`; `ArchitectureError` gives the position of a fault."""
 
-    def encode(self, archs: str | Iterable[str]) -> NDArray[np.uint8]:
-        """Operation codes, (N, code length); N is 1 for a single string."""
+    def encode(self, archs: Architectures) -> NDArray[np.uint8]:
+        """Codes, (N, code length); N is 1 for a single architecture.
+
+        Equal networks have equal codes. Codes given as an array are checked, and returned as they
+        are when they are contiguous uint8 and canonical already. `ArchitectureError` names the
+        architecture, or the row and the position, that is wrong.
+        """
 
     def decode(self, codes: ArrayLike) -> list[str]:
         """The canonical strings of integer codes of shape (N, code length) or (code length,)."""
 
     def architectures(self) -> list[str]:
-        """All architectures, canonical, in lexicographic order of their codes."""
+        """All architectures, canonical, in lexicographic order of their codes.
 
-    def connected(self, arch: str) -> bool:
+        `ArgumentError` when there are too many to list; then draw some.
+        """
+
+    def draw(self, count: int, seed: int) -> NDArray[np.uint8]:
+        """Codes, (count, code length), of different architectures, each code drawn evenly.
+
+        The same seed gives the same on every machine. `ArgumentError` for more than there are.
+        """
+
+    def connected(self, arch: Architecture) -> bool:
         """Whether anything flows from input to output; otherwise the answer is a constant."""
 
-    def lower(self, arch: str, semantics: str = "live") -> list[Kernel]:
+    def lower(self, arch: Architecture, semantics: str = "live") -> list[Kernel]:
         """The kernels in execution order; `ArgumentError` for unknown semantics.
 
         Nothing remains under "live" of a network without a path from input to output: its answer
         is a constant.
         """
 
-    def flops(self, arch: str, semantics: str = "live") -> float:
+    def flops(self, arch: Architecture, semantics: str = "live") -> float:
         """Multiply-accumulates x 2 of the kernels that `lower` gives."""
+
+    def memory(
+        self, archs: Architectures, semantics: str = "live"
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Peak bytes of activations and bytes of weights, (N,) each, at batch 1 and float32.
+
+        At every step of the kernels that `lower` gives, the results count that are still to be
+        read, the step's own, and the network's input while it is needed; identities and reshapes
+        take nothing. Biases are left out of the weights, as in `Kernel.weight_bytes`.
+        """
+
+def memory(kernels: list[Kernel]) -> tuple[int, int]:
+    """Peak bytes of activations and bytes of weights of a graph, as `Space.memory` counts them.
+
+    `ArgumentError` when a kernel reads the result of a later one.
+    """
 
 def space_names() -> list[str]:
     """The names that `get_space` takes."""
@@ -180,7 +219,7 @@ def get_space(name: str) -> Space:
 class AdaptedLatency:
     """The `edgewise` predictor of one device. Immutable."""
 
-    def predict(self, archs: str | Iterable[str], confidence: float = 0.9) -> tuple[Any, Any, Any]:
+    def predict(self, archs: Architectures, confidence: float = 0.9) -> tuple[Any, Any, Any]:
         """(ms, low, high): floats of one architecture, (N,) float64 of a sequence."""
 
     @property
@@ -193,7 +232,7 @@ class AdaptedLatency:
     def semantics(self) -> dict[str, float]:
         """Probability of each graph semantics that is still believed."""
 
-    def next_reference(self, candidates: Iterable[str]) -> int:
+    def next_reference(self, candidates: Architectures) -> int:
         """Index of the candidate whose timing would teach most."""
 
 @final
@@ -219,10 +258,10 @@ class LatencyPrior:
     def load(space: Space, bundle: Bundle) -> LatencyPrior:
         """Read the tensors "edgewise.*"; `BundleError` names what is missing or wrong."""
 
-    def adapt(self, archs: str | Iterable[str], ms: ArrayLike) -> AdaptedLatency:
+    def adapt(self, archs: Architectures, ms: ArrayLike) -> AdaptedLatency:
         """Adapt to timings in ms, (N,); `ArgumentError` for too few or an unusable one."""
 
-    def design(self, candidates: Iterable[str], count: int) -> list[int]:
+    def design(self, candidates: Architectures, count: int) -> list[int]:
         """Indices of the `count` candidates to time, the most telling first."""
 
     @property
@@ -231,7 +270,7 @@ class LatencyPrior:
 def execution_table(space: Space, semantics: str) -> NDArray[np.float64]:
     """(patterns, positions): the share of each operation that runs, by pattern of `none`."""
 
-def features(space: Space, archs: Iterable[str], execution: ArrayLike) -> NDArray[np.float64]:
+def features(space: Space, archs: Architectures, execution: ArrayLike) -> NDArray[np.float64]:
     """(N, P) features of architectures under an execution table."""
 
 def feature_names(space: Space) -> list[str]:
