@@ -23,7 +23,14 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .latency import Device, Prediction, calibrate, current_device, predict
+    from .latency import (
+        Device,
+        Prediction,
+        calibrate,
+        current_device,
+        predict,
+        reference_model,
+    )
 
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
@@ -32,6 +39,7 @@ _LAZY = {
     "calibrate": ".latency",
     "current_device": ".latency",
     "predict": ".latency",
+    "reference_model": ".latency",
 }
 
 __all__ = [
@@ -50,6 +58,7 @@ __all__ = [
     "calibrate",
     "current_device",
     "predict",
+    "reference_model",
 ]
 
 

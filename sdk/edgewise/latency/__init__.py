@@ -11,6 +11,7 @@ from .calibration import Calibration, Plan, calibrate
 from .current import current_device, predict, set_current
 from .device import Check, Device
 from .prediction import Prediction
+from .references import reference_model
 from .search import Found
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "calibrate",
     "current_device",
     "predict",
+    "reference_model",
     "set_current",
 ]

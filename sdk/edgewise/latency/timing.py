@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..bundle import Bundle
-from ..errors import ArgumentError, MeasurementError
+from ..errors import MeasurementError
 from ..measure import Measurement, MeasuringInterrupted, Report, measure
 from ..runtimes import Runtime, Session
 from .partial import Partial
+from .references import model_of
 
 _log = logging.getLogger(__name__)
 
@@ -27,17 +28,8 @@ def reference_sessions(
 
     Raises ArgumentError for an architecture that the bundle has no model of.
     """
-    shipped = bundle.manifest.get("references", [])
-    sessions = []
-    for arch in archs:
-        if arch not in shipped:
-            raise ArgumentError(
-                f"the bundle {bundle.name!r} has no reference model of {arch}; "
-                "only its references can be timed here, pass measure= to time others"
-            )
-        blob = bundle.blob(f"reference.{shipped.index(arch):02d}.{runtime.format}")
-        sessions.append(ready_session(runtime, blob, threads))
-    return sessions
+    models = (model_of(bundle, arch, runtime.format) for arch in archs)
+    return [ready_session(runtime, model, threads) for model in models]
 
 
 def ready_session(runtime: Runtime, model: bytes, threads: int) -> Session:
