@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .arguments import bytes_of
 from .errors import ArgumentError, EdgewiseError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     search = _command(commands, "search", _search, "the most accurate architectures that fit")
     search.add_argument("--max-ms", type=float, required=True, help="limit, milliseconds")
     search.add_argument(
+        "--max-memory", type=_bytes, metavar="SIZE", help="limit of activations and weights, 20MB"
+    )
+    search.add_argument(
         "--accuracy",
         type=Path,
         required=True,
@@ -118,6 +122,13 @@ def _device_options(parser: argparse.ArgumentParser) -> None:
         "--profile", type=Path, metavar="FILE", help="a saved device (default: the last calibrated)"
     )
     parser.add_argument("--confidence", type=float, default=0.9, help="of intervals (default 0.9)")
+
+
+def _bytes(text: str) -> int:
+    try:
+        return bytes_of(text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _device(options: argparse.Namespace) -> Device:
@@ -203,17 +214,25 @@ def _search(options: argparse.Namespace) -> int:
 
     table = read_accuracy(options.accuracy, options.column)
     found = _device(options).search(
-        options.max_ms, table, k=options.k, confidence=options.confidence
+        options.max_ms,
+        table,
+        k=options.k,
+        confidence=options.confidence,
+        max_memory=options.max_memory,
     )
     if options.json:
         _print([hit._asdict() for hit in found], options)
     elif not found:
-        print(f"nothing fits in {options.max_ms:g} ms")
+        print(f"nothing fits in {options.max_ms:g} ms{_memory_limit(options)}")
     else:
         print("accuracy        ms  interval           architecture")
         for hit in found:
             print(f"{hit.accuracy:8.3f}  {hit.ms:8.3f}  {hit.low:8.3f} {hit.high:8.3f}  {hit.arch}")
     return 0
+
+
+def _memory_limit(options: argparse.Namespace) -> str:
+    return "" if options.max_memory is None else f" and {options.max_memory:,} bytes"
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -16,8 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("guide", ["docs/add-your-device.md", "README.md"])
 def test_the_commands_of_the_host_exist(guide: str) -> None:
     text = (ROOT / guide).read_text()
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", "").splitlines()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = (
+        "".join(block for language, block in blocks if not language)
+        .replace("\\\n", "")
+        .splitlines()
+    )
     commands = [shlex.split(line, comments=True) for line in lines]
     ours = [words[1:] for words in commands if words[:1] == ["edgewise-converter"]]
     assert ours

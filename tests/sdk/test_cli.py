@@ -18,7 +18,9 @@ import pytest
 
 import edgewise as sdk
 from edgewise import cli
+from edgewise.arguments import bytes_of
 from edgewise.bundle import Bundle
+from edgewise.errors import ArgumentError
 from edgewise.spaces import Space
 
 QUICK = ["--samples", "3", "--budget", "1"]
@@ -120,6 +122,39 @@ def test_search(
     assert expected[0].arch in out
     code, out, _ = run(capsys, "search", "--max-ms", "1e-6", "--accuracy", str(path))
     assert (code, out) == (0, "nothing fits in 1e-06 ms\n")
+
+
+def test_search_under_a_limit_of_memory(
+    device: sdk.Device, space: Space, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {arch: float(i % 17) for i, arch in enumerate(space.architectures()[::50])}
+    path = tmp_path / "accuracy.json"
+    path.write_text(json.dumps(table))
+    options = ["search", "--max-ms", "4", "--accuracy", str(path)]
+    rows = run_json(capsys, *options, "--max-memory", "1.5MB")
+    expected = device.search(4.0, table, max_memory=1_500_000)
+    assert [row["arch"] for row in rows] == [hit.arch for hit in expected] != []
+    options[2] = "0.1"
+    code, out, _ = run(capsys, *options, "--max-memory", "1.5MB")
+    assert (code, out) == (0, "nothing fits in 0.1 ms and 1,500,000 bytes\n")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*options, "--max-memory", "20 apples"])
+    assert caught.value.code == 2
+    assert "'20 apples' is no amount of memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4096", 4096), ("20MB", 20_000_000), (" 1.5 GiB", 3 << 29), ("2kb", 2000), ("3KiB", 3072)],
+)
+def test_amounts_of_memory(text: str, size: int) -> None:
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "0", "1e6", "1.MB", "1TB", "nan"])
+def test_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(ArgumentError, match="no amount of memory"):
+        bytes_of(text)
 
 
 def test_the_published_tables_can_be_searched(

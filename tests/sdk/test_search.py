@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -67,6 +68,27 @@ def test_mapping_array_and_callable_agree(
     assert len(asked) == int((high <= 3.0).sum())
 
 
+def test_a_limit_of_memory(
+    device: sdk.Device,
+    space: Space,
+    accuracy: dict[str, float],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def needed(arch: str) -> int:
+        peak, weights = space.memory(arch)
+        return int(peak[0] + weights[0])
+
+    everything = brute_force(device, accuracy, 6.0, space.size, 0.9)
+    limit = int(np.median([needed(row[0]) for row in everything]))
+    expected = [row for row in everything if needed(row[0]) <= limit][:30]
+    found = device.search(6.0, accuracy, k=30, max_memory=limit)
+    assert [hit.accuracy for hit in found] == [row[4] for row in expected]
+    assert max(needed(hit.arch) for hit in found) <= limit < needed(everything[0][0])
+    assert device.search(0.1, accuracy, max_memory=limit) == []
+    said = r"the nearest, \|.*\|, takes .* ms, .* interval, and [0-9,]+ bytes"
+    assert re.search(said, caplog.text)
+
+
 def test_only_what_the_mapping_names_is_considered(device: sdk.Device, space: Space) -> None:
     archs = space.architectures()[40:50]
     found = device.search(1e9, dict.fromkeys(archs, 1.0), k=100)
@@ -100,7 +122,8 @@ def test_an_unknown_accuracy_is_not_considered(device: sdk.Device, space: Space)
         ({"k": 0}, ArgumentError, "k must be"),
         ({"confidence": 1.0}, ArgumentError, "confidence"),
         ({"confidence": -0.1}, ArgumentError, "confidence"),
-        ({"max_memory": 10_000}, ArgumentError, "max_memory"),
+        ({"max_memory": 0}, ArgumentError, "max_memory must be a positive"),
+        ({"max_memory": 2.5e6}, ArgumentError, "max_memory must be a positive"),
         ({"accuracy": [1.0, 2.0]}, ArgumentError, r"shape \(2,\)"),
         ({"accuracy": "best"}, ArgumentError, "accuracy must be"),
         ({"accuracy": {"|none~0|": 1.0}}, ArchitectureError, "at character 8"),

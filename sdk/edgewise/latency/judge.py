@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..arguments import positive_int
 from ..errors import ArgumentError
 from .prediction import Prediction
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .._core import Space
+
+    FloatArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
 
 _USUAL = 0.9  # confidence of the interval that is reported when the limit asks for none
 
@@ -49,7 +53,17 @@ class Limits:
                 f"confidence must be at least 0 and below 1, not {self.confidence!r}"
             )
         if self.max_memory is not None:
-            raise ArgumentError("max_memory is not supported yet; leave it None")
+            positive_int("max_memory", self.max_memory)
+
+    def compare(
+        self, needed_ms: FloatArray, needed_bytes: IntArray | None
+    ) -> tuple[NDArray[np.bool_], FloatArray]:
+        """Which of N architectures fit, and by what factor each takes its scarcest; both (N,)."""
+        fits, excess = needed_ms <= self.max_ms, needed_ms / self.max_ms
+        if needed_bytes is not None and self.max_memory is not None:
+            fits &= needed_bytes <= self.max_memory
+            excess = np.maximum(excess, needed_bytes / self.max_memory)
+        return fits, excess
 
 
 class Nearest(NamedTuple):
@@ -58,13 +72,16 @@ class Nearest(NamedTuple):
     arch: str
     ms: float
     high: float
+    memory: int | None
+    """Bytes; None where no limit was set."""
     excess: float
     """By what factor it misses the limit that it misses most."""
 
     def __str__(self) -> str:
+        memory = "" if self.memory is None else f", and {self.memory:,} bytes"
         return (
             f"the nearest, {self.arch}, takes {self.ms:.4g} ms, {self.high:.4g} at the upper end "
-            f"of its interval, and misses a limit by a factor of {self.excess:.3g}"
+            f"of its interval{memory}"
         )
 
 
@@ -86,7 +103,7 @@ class Judge:
         """Those that fit and have an accuracy, in the order of asking."""
         self.nearest: Nearest | None = None
 
-    def __call__(self, archs: list[str]) -> NDArray[np.float64]:
+    def __call__(self, archs: list[str]) -> FloatArray:
         """Scores of canonical architectures, (N, 3): rows compare as tuples, the largest is best.
 
         The columns are: 0 where it fits, or else how far it misses the limits (negative); its
@@ -95,7 +112,8 @@ class Judge:
         confidence = self._limits.confidence
         predicted = self._predict(archs, confidence or _USUAL)
         ms, low, high = (np.asarray(column) for column in predicted)
-        fits, excess = self._compare(high if confidence else ms)
+        memory = None if self._limits.max_memory is None else memory_bytes(self._space, archs)
+        fits, excess = self._limits.compare(high if confidence else ms, memory)
         scores = np.stack([np.where(fits, 0.0, -excess), np.zeros(len(archs)), -ms], axis=1)
         for i in np.flatnonzero(fits).tolist():
             accuracy = number(archs[i], self._accuracy(archs[i]))
@@ -107,22 +125,24 @@ class Judge:
                 self.found.append(Found(archs[i], *row))
         if not fits.all():
             i = int(np.argmin(np.where(fits, np.inf, excess)))
-            self._remember(Nearest(archs[i], float(ms[i]), float(high[i]), float(excess[i])))
+            if self.nearest is None or excess[i] < self.nearest.excess:
+                held = None if memory is None else int(memory[i])
+                numbers = float(ms[i]), float(high[i])
+                self.nearest = Nearest(archs[i], *numbers, held, float(excess[i]))
         return scores
 
     def best(self, k: int) -> list[Found]:
         """The `k` most accurate that fit; of equally accurate ones the faster comes first."""
         return sorted(self.found, key=lambda hit: (-hit.accuracy, hit.ms))[:k]
 
-    def _compare(
-        self, needed_ms: NDArray[np.float64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Which fit, and what they need of the scarcest, relative to its limit; both (N,)."""
-        return needed_ms <= self._limits.max_ms, needed_ms / self._limits.max_ms
 
-    def _remember(self, nearest: Nearest) -> None:
-        if self.nearest is None or nearest.excess < self.nearest.excess:
-            self.nearest = nearest
+def memory_bytes(space: Space, archs: Sequence[str]) -> IntArray:
+    """What a runtime needs for each architecture at batch 1 and float32, (N,) bytes.
+
+    The largest sum of activations that live at one time, and the weights.
+    """
+    peak, weights = space.memory(archs)
+    return peak + weights
 
 
 def number(arch: str, value: object) -> float:

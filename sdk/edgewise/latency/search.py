@@ -89,7 +89,8 @@ def _table(
 ) -> dict[str, float]:
     """Canonical architecture -> accuracy."""
     if not isinstance(accuracy, Mapping):
-        return dict(zip(space.architectures(), _values(space, accuracy), strict=True))
+        values = _values(space, accuracy)
+        return dict(zip(space.architectures(), values, strict=True))
     table: dict[str, float] = {}
     for arch, value in accuracy.items():
         canonical, given = space.parse(arch), number(arch, value)
