@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgewise.errors import ArchitectureError, ArgumentError
 
 if TYPE_CHECKING:
     from edgewise.spaces import Space
+
+_MANY = 1_000_000  # of a space that cannot be listed; nobody measures more
 
 
 def read_architectures(path: Path, space: Space) -> list[str]:
@@ -48,7 +48,12 @@ def draw_architectures(space: Space, count: int, seed: int) -> list[str]:
     Raises:
         ArgumentError: the space has fewer.
     """
-    archs = [arch for arch in space.architectures() if space.connected(arch)]
-    if len(archs) < count:
-        raise ArgumentError(f"{space.name} has {len(archs)} architectures, not {count}")
-    return [archs[i] for i in np.random.default_rng(seed).permutation(len(archs))[:count]]
+    most = space.size or _MANY
+    drawn = min(count, most)
+    while True:
+        archs = [a for a in space.decode(space.draw(drawn, seed)) if space.connected(a)]
+        if len(archs) >= count:
+            return archs[:count]
+        if drawn == most:
+            raise ArgumentError(f"{space.name} has {len(archs)} architectures, not {count}")
+        drawn = min(2 * drawn, most)
