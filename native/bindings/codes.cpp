@@ -1,6 +1,5 @@
 #include "codes.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -56,16 +55,22 @@ bool holds_integers(const py::array& array) {
   return array.dtype().kind() == 'u' || array.dtype().kind() == 'i';
 }
 
-Codes to_bytes(const py::array& codes) {
+// Error(kind) for one that no byte holds.
+Codes to_bytes(const Space& space, const py::array& codes, ErrorKind kind) {
   if (codes.dtype().kind() == 'u' && codes.itemsize() == 1) return Codes::ensure(codes);
   using Wide = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
   const auto wide = Wide::ensure(codes);
   Codes bytes(std::vector<py::ssize_t>(codes.shape(), codes.shape() + codes.ndim()));
-  std::transform(wide.data(), wide.data() + wide.size(), bytes.mutable_data(),
-                 [](std::int64_t value) {
-                   return value < 0 || value > 255 ? std::uint8_t{255}
-                                                   : static_cast<std::uint8_t>(value);
-                 });
+  std::uint8_t* const out = bytes.mutable_data();
+  for (py::ssize_t i = 0; i < wide.size(); ++i) {
+    const std::int64_t value = wide.data()[i];
+    out[i] = static_cast<std::uint8_t>(value);
+    if (out[i] == value) continue;
+    const auto length = static_cast<py::ssize_t>(space.code_length());
+    throw Error(kind, "row " + std::to_string(i / length) + ": " + space.name() + ": position " +
+                          std::to_string(i % length) + " holds " + std::to_string(value) +
+                          ", which is no code");
+  }
   return bytes;
 }
 
@@ -98,7 +103,7 @@ Codes encode_array(const Space& space, const py::array& array) {
                                               " are integers of shape (N, " +
                                               std::to_string(space.code_length()) + ")");
   }
-  const Codes given = to_bytes(array);
+  const Codes given = to_bytes(space, array, ErrorKind::kArchitecture);
   check_rows(space, given);
   const py::ssize_t first = first_not_canonical(space, given);
   if (first == given.shape(0)) return given;
@@ -118,7 +123,7 @@ Codes narrowed(const Space& space, const py::object& object) {
     throw Error(ErrorKind::kArgument,
                 "codes are integers of shape (N, " + std::to_string(length) + ")");
   }
-  return to_bytes(codes).reshape({py::ssize_t{-1}, length});
+  return to_bytes(space, codes, ErrorKind::kArgument).reshape({py::ssize_t{-1}, length});
 }
 
 Codes encode(const Space& space, const py::object& architectures) {

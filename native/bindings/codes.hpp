@@ -22,6 +22,6 @@ Codes encode(const edgewise::Space& space, const pybind11::object& architectures
 std::vector<std::uint8_t> encode_one(const edgewise::Space& space,
                                      const pybind11::object& architecture);
 
-// Integer codes of shape (N, code_length) or (code_length,) as bytes, (N, code_length), unchecked;
-// one that no byte holds becomes 255, which no space has.
+// Integer codes of shape (N, code_length) or (code_length,) as bytes, (N, code_length); no more
+// is checked.
 Codes narrowed(const edgewise::Space& space, const pybind11::object& codes);

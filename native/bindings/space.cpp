@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -58,6 +59,25 @@ Codes draw(const Space& space, py::ssize_t count, std::uint64_t seed) {
   return Codes({count, static_cast<py::ssize_t>(space.code_length())}, drawn.data());
 }
 
+// Codes that were each drawn from their choices, (N, code_length), made architectures.
+Codes canonical(const Space& space, const py::object& object) {
+  const Codes given = narrowed(space, object);
+  const std::vector<std::vector<std::uint8_t>> choices = space.choices();
+  Codes codes({given.shape(0), given.shape(1)}, given.data());
+  for (py::ssize_t i = 0; i < codes.shape(0); ++i) {
+    std::uint8_t* const row = codes.mutable_data(i, 0);
+    for (std::size_t at = 0; at < choices.size(); ++at) {
+      if (std::binary_search(choices[at].begin(), choices[at].end(), row[at])) continue;
+      throw Error(ErrorKind::kArgument, "row " + std::to_string(i) + ": position " +
+                                            std::to_string(at) + " holds " +
+                                            std::to_string(row[at]) +
+                                            ", which is none of its choices");
+    }
+    space.canonical(row);
+  }
+  return codes;
+}
+
 // (N,) peak bytes of activations and (N,) bytes of weights.
 py::tuple memory(const Space& space, const py::object& archs, const std::string& semantics) {
   const Codes codes = encode(space, archs);
@@ -93,6 +113,7 @@ void bind_space(py::module_& module) {
            py::arg("arch"))
       .def("encode", &encode, py::arg("archs"))
       .def("decode", &decode, py::arg("codes"))
+      .def("canonical", &canonical, py::arg("codes"))
       .def("architectures", &architectures)
       .def("draw", &draw, py::arg("count"), py::arg("seed"))
       .def("connected",

@@ -168,6 +168,14 @@ class Space:
     def decode(self, codes: ArrayLike) -> list[str]:
         """The canonical strings of integer codes of shape (N, code length) or (code length,)."""
 
+    def canonical(self, codes: ArrayLike) -> NDArray[np.uint8]:
+        """Codes that were each drawn from `choices`, (N, code length), made architectures.
+
+        Codes of what a network leaves out become the first choice; codes that do not go together
+        (transformer: a sum that its layers cannot have) others that do. `ArgumentError` names the
+        row and position of a code that is none of its choices.
+        """
+
     def architectures(self) -> list[str]:
         """All architectures, canonical, in lexicographic order of their codes.
 
