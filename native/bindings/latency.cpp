@@ -45,7 +45,7 @@ std::vector<double> to_vector(const Doubles& array) {
 
 // (ms, low, high): floats for one architecture, (N,) float64 arrays for a sequence.
 py::tuple predict(const Adapted& self, const py::object& archs, double confidence) {
-  if (PyUnicode_Check(archs.ptr())) {
+  if (PyUnicode_Check(archs.ptr()) || PyDict_Check(archs.ptr())) {
     const std::vector<std::uint8_t> codes = encode_one(*self.space, archs);
     double ms = 0.0;
     double low = 0.0;

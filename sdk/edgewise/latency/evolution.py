@@ -123,8 +123,8 @@ class _Pool:
         return archs, codes
 
     def _unseen(self, children: Codes) -> tuple[list[str], Codes]:
-        archs = self.space.decode(children)
-        codes = self.space.encode(archs)  # canonical: equal networks have equal codes
+        codes = self.space.canonical(children)  # equal networks have equal codes
+        archs = self.space.decode(codes)
         kept = []
         for i, row in enumerate(codes):
             key = row.tobytes()
