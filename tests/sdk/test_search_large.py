@@ -95,7 +95,7 @@ def test_it_comes_near_the_bound(share: float) -> None:
     assert found[0].accuracy > 1.05 * lucky
 
 
-@pytest.mark.parametrize("name", ["fbnet", "ofa"])
+@pytest.mark.parametrize("name", ["fbnet", "ofa", "transformer"])
 def test_what_it_finds(name: str) -> None:
     world = World.of(get_space(name), seed=2)
     max_ms = world.limit(0.4)
