@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from edgewise.spaces import get_space
 from edgewise_converter import cli
 from edgewise_converter.latency.measuring.choice import draw_architectures, read_architectures
 from edgewise_converter.latency.measuring.command_timer import CommandTimer
+from edgewise_converter.latency.measuring.group_timer import GroupTimer
 from edgewise_converter.latency.measuring.growing_table import GrowingTable
 from edgewise_converter.latency.measuring.session import Measuring
 from edgewise_converter.latency.tables import LatencyTable, load_table
@@ -246,8 +248,29 @@ def test_ctrl_c_in_the_middle_of_a_group_keeps_networks_with_runs_enough(tmp_pat
     table.want(ARCHS[:1])
     measuring = Measuring(table, lambda arch: arch.encode())
     with pytest.raises(MeasuringInterrupted):
-        measuring._time_group({ARCHS[0]: run}, threads=1)
+        measuring._time_group(GroupTimer(threads=1), {ARCHS[0]: run})
     assert 2.0 < load_table(tmp_path / "t.npz").latency_ms[0, 0] < 20.0
+
+
+def test_a_machine_that_changes_between_groups_is_noticed() -> None:
+    pause = 0.002
+
+    def fast() -> None:
+        time.sleep(pause)
+
+    def slow() -> None:
+        time.sleep(3 * pause)
+
+    timer = GroupTimer(threads=1)
+    first, _ = timer.time({"slow": slow, "fast": fast})
+    assert first["fast"] < first["slow"]
+    pause = 0.006
+    second, notes = timer.time({"other": slow})
+    assert set(second) == {"other"}
+    (said,) = [note for note in notes if "than when the first were timed" in note]
+    change = re.search(r"the machine is (\d+)% slower", said)
+    assert change is not None
+    assert int(change[1]) > 50
 
 
 def test_lists_of_architectures(tmp_path: Path) -> None:

@@ -95,6 +95,11 @@ class GrowingTable:
         self.archs += [arch for arch in archs if arch not in known]
         return [arch for arch in archs if arch not in self._ms[self.device]]
 
+    def fastest(self) -> tuple[str, float] | None:
+        """The architecture that takes the device least, and its milliseconds; None at first."""
+        timed = self._ms[self.device]
+        return min(timed.items(), key=lambda item: item[1]) if timed else None
+
     def put(self, ms: Mapping[str, float], notes: Sequence[str] = ()) -> None:
         """Take timings of the device, and what may have spoilt them, and write the table.
 

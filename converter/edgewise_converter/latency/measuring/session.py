@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from edgewise.errors import EdgewiseError, MeasurementError
 from edgewise.latency.timing import ready_session
-from edgewise.measure import MeasuringInterrupted, measure
+from edgewise.measure import MeasuringInterrupted
 from edgewise.runtimes import Runtime
 from edgewise_converter.latency.measuring.command_timer import CommandTimer
+from edgewise_converter.latency.measuring.group_timer import GroupTimer, Run, enough
 from edgewise_converter.latency.measuring.growing_table import GrowingTable
 
 _log = logging.getLogger(__name__)
@@ -22,11 +21,9 @@ _log = logging.getLogger(__name__)
 GROUP = 10
 """Networks that are timed in turns, as in a calibration."""
 
-_MIN_RUNS = 10
 _HOPELESS = 3  # failures in a row that end measuring
 
 Advance = Callable[[int, int], None]
-Run = Callable[[], object]
 Build = Callable[[str], bytes]
 """Architecture to model file."""
 
@@ -59,11 +56,14 @@ class Measuring:
         def load(arch: str) -> Run:
             return ready_session(runtime, self._build(arch), threads).invoke
 
+        timer, known = GroupTimer(threads), self._table.fastest()
+        if known is not None and archs:
+            timer.anchor(known[0], load(known[0]), known[1])
         for begin in range(0, len(archs), GROUP):
             group = archs[begin : begin + GROUP]
             runs = self._try_each(group, load)
             if runs:
-                self._time_group(runs, threads)
+                self._time_group(timer, runs)
             self._show(len(group), len(archs))
 
     def by_command(self, timer: CommandTimer, archs: Sequence[str], file_format: str) -> None:
@@ -85,17 +85,14 @@ class Measuring:
                 self._table.put(self._try_each([arch], ask))
                 self._show(1, len(archs))
 
-    def _time_group(self, runs: Mapping[str, Run], threads: int) -> None:
-        timed = list(runs.values())
+    def _time_group(self, timer: GroupTimer, runs: Mapping[str, Run]) -> None:
         try:
-            timings = measure(timed, names=list(runs), threads=threads, min_runs=_MIN_RUNS)
+            ms, notes = timer.time(runs)
         except MeasuringInterrupted as interrupted:
-            enough = {a: ts for a, ts in interrupted.samples.items() if len(ts) >= _MIN_RUNS}
-            self._table.put({arch: float(np.median(times)) for arch, times in enough.items()})
+            kept = enough(interrupted)
+            self._table.put({arch: kept[arch] for arch in runs if arch in kept})
             raise
-        for note in timings.report.notes:
-            _log.warning("%s", note)
-        self._table.put({m.name: m.ms for m in timings.measurements}, timings.report.notes)
+        self._table.put(ms, notes)
 
     def _try_each(self, archs: Sequence[str], action: Callable[[str], _T]) -> dict[str, _T]:
         """What `action` gives for those of `archs` that it does not fail for."""
