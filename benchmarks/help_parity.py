@@ -84,14 +84,15 @@ def prepare(bundle: Path, path: Path, devices: int, seed: int) -> None:
     from edgewise_converter.compile.latency_bundle import help_network
 
     opened = Bundle.open(bundle, kind="latency")
-    functions = HelpFunctions.create(help_network(opened))
+    space = get_space(opened.manifest["space"])
+    functions = HelpFunctions.create(space.name, help_network(opened))
     learner, noise = (
         torch.from_numpy(np.array(opened.tensor(f"help.{name}"))) for name in ("learner", "noise")
     )
     references = opened.manifest["help"]["references"]
-    codes = get_space(opened.manifest["space"]).encode(references)
+    codes = space.encode(references)
     arrays: dict[str, Any] = {"devices": devices}
-    for i, case in enumerate(random_devices(codes, devices, seed)):
+    for i, case in enumerate(random_devices(space, codes, devices, seed)):
         arrays |= {f"{i}.{name}": value for name, value in vars(case).items()}
         arrays[f"{i}.torch"] = torch_scaled(functions, learner, noise, case)
     np.savez(path, **arrays)
@@ -113,6 +114,10 @@ def run_graphs(bundle: Path, path: Path) -> dict[str, Any]:
             embedding, support, queries, low, reach, true = (
                 cases[f"{i}.{key}"]
                 for key in ("embedding", "support", "queries", "low", "reach", "torch")
+            )
+            support, queries = (
+                choices.reshape(session.inputs[2].shape)
+                for session, choices in ((adapt, support), (predict, queries))
             )
             (adapted,) = adapt.run(learner, embedding, support, embedding, noise)
             (scaled,) = predict.run(adapted, embedding, queries)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from edgewise.spaces import get_space
 from edgewise_converter.latency.baselines.simple import Flops, NearestDevice, Ridge
-from edgewise_converter.latency.features import connected
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.methods import Sources
 from edgewise_converter.latency.protocols import Scaling, Target
 from edgewise_converter.latency.scoring import Estimate
@@ -49,7 +48,7 @@ class Device:
             np.array([measurement["ms"] for measurement in found["measurements"]]),
             archs,
             np.array(found["ms"]).mean(axis=0),
-            connected(get_space(space).encode(archs)),
+            encoding_of(space).connected(get_space(space).encode(archs)),
         )
 
     def target(self, order: dict[str, int]) -> Target:
@@ -94,7 +93,7 @@ def baselines(device: Device, table: Path, split: Path) -> dict[str, Estimate]:
         table=source,
         space=space,
         codes=space.encode(source.archs),
-        graphs=torch.empty(0),
+        encoding=encoding_of(device.space),
         train=source.devices,
         valid=(),
         domains={},

@@ -31,7 +31,7 @@ import torch
 import edgewise as sdk
 from edgewise.latency.predictor import load_predictor, open_bundle
 from edgewise.spaces import get_space
-from edgewise_converter.latency.features import graphs
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_predictor import DRAWS, predict_scaled, standard_noise
 from edgewise_converter.latency.meta_training import (
     Batch,
@@ -100,7 +100,7 @@ def _predicting(rounds: int) -> dict[str, float]:
 
     learner = Learner.create(TrainingConfig(seed=0))
     cells, noise = (
-        graphs(space.encode(archs)),
+        help_inputs(space, space.encode(archs)),
         standard_noise(DRAWS, TrainingConfig().network.latent_size, 0),
     )
     at = np.array([archs.index(arch) for arch in timed])
@@ -134,7 +134,7 @@ def _training(rounds: int) -> dict[str, float]:
     leaves = [tensor.requires_grad_() for tensor in learner.tensors().values()]
     space = get_space("nasbench201")
     generator = torch.Generator().manual_seed(0)
-    cells = graphs(space.encode(space.architectures()[:: 15625 // 210][:210]))
+    cells = help_inputs(space, space.encode(space.architectures()[:: 15625 // 210][:210]))
 
     def devices(cell: torch.Tensor) -> torch.Tensor:
         return cell.expand(config.devices, *cell.shape)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from edgewise.spaces import get_space
-from edgewise_converter.latency.features import operation_counts
+from edgewise_converter.latency.encodings.nasbench201 import operation_counts
 from edgewise_converter.latency.tables import LatencyTable
 
 DEVICES = ("gpu_1", "gpu_2", "cpu_a", "cpu_b", "phone_a", "phone_b", "board", "chip")

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.errors import ArgumentError
 from edgewise.spaces import get_space
 from edgewise_converter.latency.baselines.brp_nas import BrpNas
 from edgewise_converter.latency.baselines.linear import d_optimal, fit_line, fit_ridge
 from edgewise_converter.latency.baselines.meta import HELP, MAML, META_SGD
-from edgewise_converter.latency.baselines.own_data import Ceiling, predict_apart
+from edgewise_converter.latency.baselines.own_data import Ceiling, completed, predict_apart
 from edgewise_converter.latency.baselines.simple import Flops, NearestDevice, Ridge
-from edgewise_converter.latency.features import flops, graphs, operation_counts
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.methods import Method, Sources
 from edgewise_converter.latency.protocols import Target, candidates, domain_of, target_of
 from edgewise_converter.latency.scoring import spearman
@@ -34,7 +33,7 @@ def sources_of(table: LatencyTable, split: Split | None = SPLIT) -> Sources:
         table=table.select(known),
         space=space,
         codes=codes,
-        graphs=graphs(codes),
+        encoding=encoding_of(table.space),
         train=known,
         valid=known[4:],
         domains=domains,
@@ -130,7 +129,8 @@ def test_d_optimal_design_takes_the_largest_volume() -> None:
 def test_flops_ranks_by_flops(table: LatencyTable) -> None:
     target = target_for(table)
     estimate = Flops().train(sources_of(table))(target)
-    count = flops(get_space(table.space), [table.archs[i] for i in target.query])
+    space = get_space(table.space)
+    count = np.array([space.flops(table.archs[i], "all") for i in target.query])
     assert spearman(estimate.ms, count) == pytest.approx(1.0)
 
 
@@ -142,15 +142,18 @@ def test_the_nearest_device_is_found(table: LatencyTable) -> None:
     np.testing.assert_allclose(estimate.ms, twins.row("chip")[target_for(twins).query])
 
 
-def test_a_device_that_lacks_architectures_is_passed_over(table: LatencyTable) -> None:
+def test_what_the_nearest_device_lacks_is_filled_in(table: LatencyTable) -> None:
+    """The twin of the target, half of it not measured, is still the nearest."""
     latency = table.latency_ms.copy()
-    latency[7] = latency[2]
-    latency[2, 150] = np.nan
-    partial = dataclasses.replace(table, latency_ms=latency)
-    assert rank(NearestDevice(), partial) < 1.0
-    latency[:6, 150] = np.nan
-    with pytest.raises(ArgumentError, match="no training device has all"):
-        rank(NearestDevice(), partial)
+    latency[2] = latency[7]
+    latency[2, 100:] = np.nan
+    half = dataclasses.replace(table, latency_ms=latency)
+    target, sources = target_for(half), sources_of(half)
+    filled = completed(sources.table.row("cpu_a"), sources.encoding, sources.codes, seed=0)
+    np.testing.assert_array_equal(filled[:100], latency[7, :100])
+    assert spearman(filled[100:], latency[7, 100:]) > 0.9
+    estimate = NearestDevice().train(sources)(target)
+    np.testing.assert_allclose(estimate.ms, filled[target.query])
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -168,7 +171,7 @@ def test_ridge_times_its_own_references(table: LatencyTable) -> None:
 
     sources = sources_of(table)
     Ridge(own_references=True).train(sources)(dataclasses.replace(target, time=time))
-    counts = operation_counts(sources.codes)
+    counts = sources.encoding.counts(sources.codes)
     assert asked == sources.candidates[d_optimal(counts[sources.candidates], 10)].tolist()
     assert set(asked) <= set(sources.candidates)
 

@@ -13,7 +13,7 @@ import pytest
 from edgewise.bundle import write_bundle
 from edgewise_converter.cli import main
 from edgewise_converter.latency import command
-from edgewise_converter.latency.evaluate import hold_out
+from edgewise_converter.latency.question import hold_out
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 
 QUICK = "edgewise,flops,nearest,ridge,ridge-doptimal,ceiling"

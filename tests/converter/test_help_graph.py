@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgewise.spaces import get_space
 from edgewise_converter.compile.help_check import (
     random_devices,
     torch_scaled,
@@ -21,9 +22,10 @@ from edgewise_converter.compile.help_graph import (
     trace,
 )
 from edgewise_converter.compile.parity import installed_runtimes, relative_error
-from edgewise_converter.latency.help_network import NetworkConfig, cell_graphs, predict
+from edgewise_converter.latency.help_network import NetworkConfig, predict
 from edgewise_converter.latency.meta_training import Learner, TrainingConfig, adapt
 
+SPACE = get_space("nasbench201")
 NETWORK = NetworkConfig(embedding_size=4, width=6)
 REFERENCES = np.array([[0, 1, 2, 3, 4, 0], [3] * 6, [1, 1, 4, 2, 0, 3], [4, 2, 0, 1, 3, 3]])
 DRAWS, QUERIES = 2, 256
@@ -50,33 +52,34 @@ def test_layout_packs_and_unpacks() -> None:
 
 def test_functions_are_the_training_s_own() -> None:
     known, draws = learner(), noise()
-    functions = HelpFunctions.create(NETWORK)
-    (case,) = random_devices(REFERENCES, 1, seed=3)
+    functions = HelpFunctions.create("nasbench201", NETWORK)
+    inputs = functions.encoding.inputs
+    (case,) = random_devices(SPACE, REFERENCES, 1, seed=3)
     answer = torch_scaled(functions, torch.from_numpy(pack_learner(known)), draws, case)
     embedding, support, queries = map(
         torch.from_numpy, (case.embedding, case.support, case.queries)
     )
     for draw, found in zip(draws, answer, strict=True):
-        params, _ = adapt(known, embedding, cell_graphs(support), embedding, draw)
-        expected = predict(params, cell_graphs(queries), embedding).detach().numpy()
+        params, _ = adapt(known, embedding, inputs(support), embedding, draw)
+        expected = predict(params, inputs(queries), embedding).detach().numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_random_devices_are_scaled_by_their_references() -> None:
-    for case in random_devices(REFERENCES, 3, seed=0):
+    for case in random_devices(SPACE, REFERENCES, 3, seed=0):
         assert case.embedding.min() == 0
         assert case.embedding.max() == 1
         assert case.low > 0
-        assert case.queries.shape == (QUERIES, 6, 5)
+        assert case.queries.shape == (QUERIES, 30)
 
 
 @pytest.mark.slow
 def test_compiled_adaptation_agrees_with_torch_in_every_runtime() -> None:
-    functions = HelpFunctions.create(NETWORK)
+    functions = HelpFunctions.create("nasbench201", NETWORK)
     vector, draws = torch.from_numpy(pack_learner(learner())), noise()
     traced_on, *others = (
         tuple(map(torch.from_numpy, (case.embedding, case.support, case.embedding)))
-        for case in random_devices(REFERENCES, 5, seed=0)
+        for case in random_devices(SPACE, REFERENCES, 5, seed=0)
     )
     arguments = (vector, *traced_on, draws)
     module = trace(functions.adapt, arguments)
@@ -97,11 +100,11 @@ def test_compiled_adaptation_agrees_with_torch_in_every_runtime() -> None:
 
 
 def test_traced_adaptation_follows_its_inputs() -> None:
-    functions = HelpFunctions.create(NETWORK)
+    functions = HelpFunctions.create("nasbench201", NETWORK)
     vector, draws = torch.from_numpy(pack_learner(learner())), noise()
     first, second = (
         (vector, *map(torch.from_numpy, (case.embedding, case.support, case.embedding)), draws)
-        for case in random_devices(REFERENCES, 2, seed=4)
+        for case in random_devices(SPACE, REFERENCES, 2, seed=4)
     )
     module = trace(functions.adapt, first)
     torch.testing.assert_close(module(*second), functions.adapt(*second))

@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgewise.spaces import get_space
-from edgewise_converter.latency.features import graphs
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_network import (
     NetworkConfig,
-    Params,
     divergence,
     infer,
     init_inference,
@@ -20,6 +19,7 @@ from edgewise_converter.latency.help_network import (
     modulate,
     predict,
 )
+from edgewise_converter.latency.parameters import Params
 
 _EDGES = [(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)]
 
@@ -64,8 +64,9 @@ def twin(params: Params, operations: np.ndarray, embedding: Tensor) -> Tensor:
 def test_sharing_states_changes_nothing(embedding_size: int) -> None:
     params = init_params(NetworkConfig(embedding_size), torch.Generator().manual_seed(1))
     operations, embedding = codes(200), torch.rand(embedding_size)
+    inputs = help_inputs(get_space("nasbench201"), operations)
     torch.testing.assert_close(
-        predict(params, graphs(operations), embedding), twin(params, operations, embedding)
+        predict(params, inputs, embedding), twin(params, operations, embedding)
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgewise.spaces import get_space
-from edgewise_converter.latency.features import graphs
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig, infer, modulate, predict
 from edgewise_converter.latency.meta_training import (
     Batch,
@@ -31,7 +31,8 @@ SMALL = TrainingConfig(
 )
 
 
-CODES = get_space("nasbench201").encode(get_space("nasbench201").architectures())
+SPACE = get_space("nasbench201")
+CODES = SPACE.encode(SPACE.architectures())
 
 
 def draw(config: TrainingConfig, episode: int) -> Batch:
@@ -43,7 +44,7 @@ def draw(config: TrainingConfig, episode: int) -> Batch:
     ms = torch.tensor(
         np.array([f * (part == 3).mean(1) for f, part in zip(factors, parts, strict=True)])
     ).float()
-    whole = torch.stack([graphs(part) for part in parts])
+    whole = torch.stack([help_inputs(SPACE, part) for part in parts])
     n = config.samples
     embedding = torch.tensor(factors).float()[:, None].expand(-1, config.network.embedding_size)
     noise = torch.tensor(generator.standard_normal((config.devices, config.network.latent_size)))

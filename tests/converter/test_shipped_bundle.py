@@ -59,6 +59,7 @@ def test_its_help_adapts_as_torch_does_in_every_runtime(bundle: Bundle) -> None:
     )
     names = [f"{part}.{file_format}" for part in ("adapt", "predict") for file_format in FORMATS]
     found = check_help(
+        "nasbench201",
         help_network(bundle),
         learner,
         noise,

@@ -12,7 +12,7 @@ import torch
 
 from edgewise.errors import ArgumentError
 from edgewise.spaces import get_space
-from edgewise_converter.latency.features import graphs
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import (
     Episodes,
@@ -40,10 +40,10 @@ CONFIG = TrainingConfig(
 
 
 def data_of(table: LatencyTable, protocol: Protocol = "paper") -> HelpData:
-    known = table.devices[:6]
+    known, space = table.devices[:6], get_space(table.space)
     return HelpData(
         table=table.select(known),
-        graphs=graphs(get_space(table.space).encode(list(table.archs))),
+        inputs=help_inputs(space, space.encode(table.archs)),
         train=known[:4],
         valid=known[4:],
         domains={device: domain_of(table, device, SPLIT) for device in known},
@@ -66,7 +66,7 @@ def test_a_batch_holds_what_the_protocol_says(table: LatencyTable) -> None:
         assert batch.support_ms.max() <= high + 1e-6
         if protocol == "strict":
             torch.testing.assert_close(batch.support_ms, batch.embedding)
-            torch.testing.assert_close(batch.support[0], data.graphs[:, data.reference])
+            torch.testing.assert_close(batch.support[0], data.inputs[:, data.reference])
 
 
 def test_episodes_differ_and_repeat(table: LatencyTable) -> None:
@@ -99,7 +99,7 @@ def test_help_learns_a_device_it_has_not_seen(table: LatencyTable) -> None:
             samples=10,
             generator=np.random.default_rng(0),
         )
-        estimate = trained.help.estimate(data.graphs, target, seed=0)
+        estimate = trained.help.estimate(data.inputs, target, seed=0)
         true = table.row("chip")[target.query]
         assert spearman(estimate.ms, true) > 0.93
         # In milliseconds, though the network knows scaled latencies only.
@@ -118,10 +118,10 @@ def test_predicting_in_chunks_changes_nothing(
     target = Validation(data, CONFIG).targets[0]
     learner = Learner.create(CONFIG)
     noise = torch.randn(3, CONFIG.network.latent_size, generator=torch.Generator().manual_seed(0))
-    whole = predict_scaled(learner, data.graphs, target, noise)
+    whole = predict_scaled(learner, data.inputs, target, noise)
     assert whole.shape == (3, len(target.query))
     monkeypatch.setattr("edgewise_converter.latency.help_predictor._CHUNK", 7)
-    np.testing.assert_allclose(predict_scaled(learner, data.graphs, target, noise), whole, 1e-4)
+    np.testing.assert_allclose(predict_scaled(learner, data.inputs, target, noise), whole, 1e-4)
 
 
 def test_an_interrupted_training_goes_on(table: LatencyTable, tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_intervals_come_from_the_residual(table: LatencyTable) -> None:
     data = data_of(table)
     target = Validation(data, CONFIG).targets[0]
     learner = Learner.create(CONFIG)
-    narrow = Help(learner, 0.01).estimate(data.graphs, target, 0)
-    wide = Help(learner, 0.2).estimate(data.graphs, target, 0)
+    narrow = Help(learner, 0.01).estimate(data.inputs, target, 0)
+    wide = Help(learner, 0.2).estimate(data.inputs, target, 0)
     np.testing.assert_array_equal(narrow.ms, wide.ms)
     assert narrow.high is not None
     assert wide.high is not None

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from edgewise.latency.help import one_hot
+from edgewise.spaces import get_space
 from edgewise_converter.compile.help_graph import QUERIES, HelpFunctions
 from edgewise_converter.compile.parity import (
     Parity,
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from edgewise.runtimes import Runtime
+    from edgewise.spaces import Space
     from edgewise_converter.latency.help_network import NetworkConfig
 
     Array = NDArray[np.float32]
 
 _LOG = logging.getLogger(__name__)
 
-_CHOICES = 5
 _ROUNDING = 3e-7  # relative change of an input, a few units in the last place of float32
 _RETRIES = 32
 
@@ -47,8 +49,8 @@ class HelpCase:
 
     Attributes:
         embedding: (E,) scaled timings of the references, which are the support's latencies too.
-        support: (E, 6, 5) the references, one-hot.
-        queries: (Q, 6, 5) random architectures, one-hot.
+        support: (E, K) the references, one-hot.
+        queries: (Q, K) random architectures, one-hot.
         low: milliseconds of the fastest reference.
         reach: milliseconds from the fastest reference to the slowest.
     """
@@ -71,23 +73,26 @@ class HelpCase:
         return worst
 
 
-def random_devices(references: NDArray[np.integer], count: int, seed: int) -> Iterator[HelpCase]:
-    """Devices whose operations cost random milliseconds at each of the six edges.
+def random_devices(
+    space: Space, references: NDArray[np.integer], count: int, seed: int
+) -> Iterator[HelpCase]:
+    """Devices whose choices cost random milliseconds at each place of the code.
 
     Args:
-        references: (E, 6) operation codes.
+        space: of the architectures.
+        references: (E, L) codes.
         count: number of devices.
         seed: of the costs and of the queries.
     """
-    one_hot = np.eye(_CHOICES, dtype=np.float32)
+    support = one_hot(space, references)
     generator = np.random.default_rng(seed)
     for _ in range(count):
-        costs = np.exp(generator.normal(size=(references.shape[1], _CHOICES)))
-        ms = np.exp(generator.normal()) + np.einsum("nec,ec->n", one_hot[references], costs)
-        queries = generator.integers(_CHOICES, size=(QUERIES, references.shape[1]))
+        costs = np.exp(generator.normal(size=support.shape[1]))
+        ms = np.exp(generator.normal()) + support @ costs
+        codes = np.stack([generator.choice(allowed, QUERIES) for allowed in space.choices], axis=1)
         low, reach = float(ms.min()), float(np.ptp(ms))
         scaled = ((ms - low) / reach).astype(np.float32)
-        yield HelpCase(scaled, one_hot[references], one_hot[queries], low, reach)
+        yield HelpCase(scaled, support, one_hot(space, codes), low, reach)
 
 
 def torch_scaled(functions: HelpFunctions, learner: Tensor, noise: Tensor, case: HelpCase) -> Array:
@@ -137,14 +142,19 @@ def graph_scaled(
     )
 
     def answer(case: HelpCase) -> Array:
-        (adapted,) = adapt.run(learner, case.embedding, case.support, case.embedding, noise)
-        (scaled,) = predict.run(adapted, case.embedding, case.queries)
+        support, queries = (
+            choices.reshape(session.inputs[2].shape)
+            for session, choices in ((adapt, case.support), (predict, case.queries))
+        )
+        (adapted,) = adapt.run(learner, case.embedding, support, case.embedding, noise)
+        (scaled,) = predict.run(adapted, case.embedding, queries)
         return scaled.astype(np.float32)
 
     return answer
 
 
 def check_help(
+    space: str,
     network: NetworkConfig,
     learner: Tensor,
     noise: Tensor,
@@ -158,10 +168,11 @@ def check_help(
     """Compare the graphs with torch in every installed runtime, on random devices.
 
     Args:
+        space: whose architectures it reads.
         network: sizes of the predictor.
         learner: (P,) float32.
         noise: (S, Z) float32, the same draws on both sides.
-        references: (E, 6) operation codes of HELP's references.
+        references: (E, L) codes of HELP's references.
         files: by ``adapt.<format>`` and ``predict.<format>``.
         devices: number of devices, each with 256 architectures to predict.
         seed: of the devices.
@@ -170,8 +181,8 @@ def check_help(
     Raises:
         ParityError: a runtime's predictions differ by more.
     """
-    functions = HelpFunctions.create(network)
-    cases = list(random_devices(references, devices, seed))
+    functions = HelpFunctions.create(space, network)
+    cases = list(random_devices(get_space(space), references, devices, seed))
     found: list[Parity] = []
     for runtime in installed_runtimes():
         scaled = graph_scaled(runtime, files, learner.numpy(), noise.numpy())

@@ -5,14 +5,13 @@ records what the gradients turned into, which is plain matrix arithmetic. The gr
 weights: the meta-learnt numbers are an input, so one tensor of the bundle serves both formats and
 training again needs no new graphs.
 
-``adapt(learner (P,), embedding (E,), operations (n, 6, 5), scaled (n,), noise (S, Z)) -> adapted
-(S, A)``
+``adapt(learner (P,), embedding (E,), choices (n, K), scaled (n,), noise (S, Z)) -> adapted (S, A)``
     Two Meta-SGD steps for each of S draws of z, whose standard normal noise is given.
-``predict(adapted (S, A), embedding (E,), operations (Q, 6, 5)) -> scaled (S, Q)``
+``predict(adapted (S, A), embedding (E,), choices (Q, K)) -> scaled (S, Q)``
     Scaled latencies; the prediction is the mean over the draws.
 
-Everything is float32; ``operations`` are one-hot in code order, ``scaled`` latencies as HELP was
-trained on them.
+Everything is float32; ``choices`` are codes one-hot (``edgewise.latency.help.one_hot``), of which
+the graphs make what the network reads; ``scaled`` latencies are as HELP was trained on them.
 """
 
 from __future__ import annotations
@@ -32,16 +31,21 @@ from torch import Tensor, fx, nn
 from torch.func import functionalize, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from edgewise_converter.latency.help_network import NetworkConfig, Params, cell_graphs, predict
+from edgewise.latency.help import one_hot
+from edgewise.spaces import get_space
+from edgewise_converter.latency.encodings.encoding import Encoding
+from edgewise_converter.latency.encodings.registry import encoding_of
+from edgewise_converter.latency.help_network import NetworkConfig, predict
 from edgewise_converter.latency.help_predictor import DRAWS
 from edgewise_converter.latency.meta_training import Learner, TrainingConfig, adapt
+from edgewise_converter.latency.parameters import Params
 
 #: Architectures of one run of ``predict``; a shorter list is filled up.
 QUERIES = 256
 
-ADAPT_INPUTS = ("learner", "embedding", "operations", "scaled", "noise")
+ADAPT_INPUTS = ("learner", "embedding", "choices", "scaled", "noise")
 ADAPT_OUTPUTS = ("adapted",)
-PREDICT_INPUTS = ("adapted", "embedding", "operations")
+PREDICT_INPUTS = ("adapted", "embedding", "choices")
 PREDICT_OUTPUTS = ("scaled",)
 
 Function = Callable[..., Tensor]
@@ -82,35 +86,36 @@ class Layout:
 class HelpFunctions:
     """Adaptation and prediction over flat vectors, in torch: what is compiled, and its oracle."""
 
+    encoding: Encoding
     learner: Layout
     adapted: Layout
 
     @classmethod
-    def create(cls, network: NetworkConfig) -> HelpFunctions:
-        """The functions of every learner of this network's sizes."""
+    def create(cls, space: str, network: NetworkConfig) -> HelpFunctions:
+        """The functions of every learner of this network's sizes for architectures of ``space``."""
         fresh = Learner.create(TrainingConfig(network=network))
-        return cls(Layout.of(fresh.tensors()), Layout.of(fresh.params))
+        return cls(encoding_of(space), Layout.of(fresh.tensors()), Layout.of(fresh.params))
 
     def adapt(
-        self, learner: Tensor, embedding: Tensor, operations: Tensor, scaled: Tensor, noise: Tensor
+        self, learner: Tensor, embedding: Tensor, choices: Tensor, scaled: Tensor, noise: Tensor
     ) -> Tensor:
         """See the module; a draw of z is one row of ``noise``."""
         parts = Learner.from_tensors(self.learner.unpack(learner))
-        graphs = cell_graphs(operations)
+        inputs = self.encoding.inputs(choices)
 
         def one(draw: Tensor) -> Tensor:
-            params, _ = adapt(parts, embedding, graphs, scaled, draw)
+            params, _ = adapt(parts, embedding, inputs, scaled, draw)
             return self.adapted.pack(params)
 
         answer: Tensor = vmap(one)(noise)
         return answer
 
-    def predict(self, adapted: Tensor, embedding: Tensor, operations: Tensor) -> Tensor:
+    def predict(self, adapted: Tensor, embedding: Tensor, choices: Tensor) -> Tensor:
         """See the module."""
-        graphs = cell_graphs(operations)
+        inputs = self.encoding.inputs(choices)
 
         def one(vector: Tensor) -> Tensor:
-            return predict(self.adapted.unpack(vector), graphs, embedding)
+            return predict(self.adapted.unpack(vector), inputs, embedding)
 
         answer: Tensor = vmap(one)(adapted)
         return answer
@@ -123,28 +128,29 @@ def pack_learner(learner: Learner) -> NDArray[np.float32]:
     return vector
 
 
-def compile_help(network: NetworkConfig, *, samples: int = 10) -> dict[str, bytes]:
+def compile_help(space: str, network: NetworkConfig, *, samples: int = 10) -> dict[str, bytes]:
     """Compile both graphs to both formats.
 
     Args:
+        space: whose architectures it reads.
         network: sizes of the predictor.
         samples: timings that it adapts to.
 
     Returns:
         Files by ``adapt.onnx``, ``adapt.tflite``, ``predict.onnx``, ``predict.tflite``.
     """
-    functions = HelpFunctions.create(network)
+    functions = HelpFunctions.create(space, network)
     adapt_arguments = (
         torch.zeros(functions.learner.size),
         torch.rand(network.embedding_size),
-        _example_operations(samples),
+        _example_choices(space, samples),
         torch.rand(samples),
         torch.zeros(DRAWS, network.latent_size),
     )
     predict_arguments = (
         torch.zeros(DRAWS, functions.adapted.size),
         torch.rand(network.embedding_size),
-        _example_operations(QUERIES),
+        _example_choices(space, QUERIES),
     )
     files: dict[str, bytes] = {}
     for name, function, arguments, inputs, outputs in (
@@ -205,8 +211,11 @@ def to_tflite(module: nn.Module, arguments: tuple[Tensor, ...]) -> bytes:
             return path.read_bytes()
 
 
-def _example_operations(count: int) -> Tensor:
-    return nn.functional.one_hot(torch.arange(count * 6).reshape(count, 6) % 5, 5).float()
+def _example_choices(space: str, count: int) -> Tensor:
+    """(count, K): any architectures."""
+    known = get_space(space)
+    codes = [[allowed[i % len(allowed)] for allowed in known.choices] for i in range(count)]
+    return torch.from_numpy(one_hot(known, np.array(codes)))
 
 
 def _tidy_views(graph: fx.Graph) -> None:

@@ -23,6 +23,7 @@ from edgewise_converter.compile.help_check import check_help
 from edgewise_converter.compile.help_graph import HelpFunctions, compile_help
 from edgewise_converter.compile.parity import Parity, check_classifier, worst
 from edgewise_converter.compile.reference_models import FORMATS, pattern_network, reference_models
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS
 
@@ -100,7 +101,7 @@ def compile_latency(
     if parts.help is not None:
         tensors |= _plain(parts.help, "help.")
         network = help_network(parts.help)
-        files = compile_help(network, samples=len(parts.help.manifest["help"]["references"]))
+        files = compile_help(space, network, samples=len(parts.help.manifest["help"]["references"]))
         checked = _check_graphs(parts.help, network, files)
         report(f"HELP's graphs: {_describe(checked)}")
         manifest["parity"]["help"] = [parity.as_json() for parity in checked]
@@ -125,9 +126,14 @@ def help_network(part: Bundle) -> NetworkConfig:
         BundleError: the learner or the noise has not the length that those sizes ask for.
     """
     about = part.manifest["help"]
-    network = NetworkConfig(embedding_size=len(about["references"]), width=int(about["width"]))
+    space = str(part.manifest["space"])
+    network = NetworkConfig(
+        embedding_size=len(about["references"]),
+        width=int(about["width"]),
+        columns=encoding_of(space).columns,
+    )
     learner, noise = part.tensor("help.learner"), part.tensor("help.noise")
-    wanted = (HelpFunctions.create(network).learner.size,), (DRAWS, network.latent_size)
+    wanted = (HelpFunctions.create(space, network).learner.size,), (DRAWS, network.latent_size)
     if (learner.shape, noise.shape) != wanted:
         raise BundleError(
             f"{part.path}: help.learner {learner.shape} and help.noise {noise.shape} are not the "
@@ -193,6 +199,7 @@ def _check_models(space: str, archs: Sequence[str], models: Mapping[str, bytes])
 
 def _check_graphs(part: Bundle, network: NetworkConfig, files: Mapping[str, bytes]) -> list[Parity]:
     return check_help(
+        part.manifest["space"],
         network,
         torch.from_numpy(np.array(part.tensor("help.learner"))),
         torch.from_numpy(np.array(part.tensor("help.noise"))),

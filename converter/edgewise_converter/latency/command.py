@@ -12,6 +12,7 @@ from edgewise_converter.latency.tables import (
     DeviceInfo,
     LatencyTable,
     Split,
+    describe_devices,
     load_devices,
     load_splits,
     load_table,
@@ -67,7 +68,14 @@ def add_evaluate_parser(subparsers: Any) -> None:
         "latency", help="score latency predictors and baselines on devices they have not seen"
     )
     _add_data(parser, train_required=False)
-    parser.add_argument("--test", required=True, metavar="DEVICES", help=_DEVICES_HELP)
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--test", metavar="DEVICES", help=_DEVICES_HELP)
+    asked.add_argument(
+        "--leave-out",
+        choices=("families", "hardware"),
+        help="test each family (or hardware) of the --train devices in turn, trained on those of "
+        "the others; a hardware is never on both sides",
+    )
     parser.add_argument("--samples", type=int, default=10, help="timings to adapt to (10)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="repetitions (1)")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="strict")
@@ -91,7 +99,13 @@ def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="table of timings (.npz); repeatable, all of one space",
+        help="table of timings (.npz, or HAT's .csv); repeatable, all of one space",
+    )
+    parser.add_argument(
+        "--target",
+        default="decoder",
+        choices=("decoder", "encoder", "total"),
+        help="latency taken of HAT's .csv tables (decoder)",
     )
     parser.add_argument("--train", required=train_required, metavar="DEVICES", help=_DEVICES_HELP)
     parser.add_argument(
@@ -105,9 +119,8 @@ def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
     parser.add_argument(
         "--episodes",
         type=int,
-        default=2000,
         metavar="N",
-        help="of a meta-training (2000, as in HELP's paper)",
+        help="of a meta-training (as in HELP's paper: 2000, for fbnet and ofa 4000)",
     )
     parser.add_argument(
         "--checkpoints",
@@ -121,16 +134,21 @@ class _Data:
     """What the options about data name."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        from edgewise_converter.latency.evaluate import hold_out
+        from edgewise_converter.latency.meta_training import episodes_of
+        from edgewise_converter.latency.question import hold_out
 
-        self.tables: list[LatencyTable] = [load_table(path) for path in arguments.table]
+        self.tables: list[LatencyTable] = [
+            load_table(path, arguments.target) for path in arguments.table
+        ]
         self.merged = merge_tables(self.tables)
         self.split: Split | None = None
         splits = _beside(arguments.splits, arguments.table[0], "splits.json")
         if splits is not None:
             self.split = load_splits(splits).get(self.merged.space)
         devices = _beside(arguments.devices, arguments.table[0], "devices.json")
-        self.info: dict[str, DeviceInfo] = {} if devices is None else load_devices(devices)
+        listed = {} if devices is None else load_devices(devices)
+        self.info: dict[str, DeviceInfo] = describe_devices(self.merged, listed)
+        self.episodes: int = arguments.episodes or episodes_of(self.merged.space)
         self.train = self.named(arguments.train) if arguments.train else ()
         chosen = self.split.groups["meta_valid"] if self.split else ()
         if arguments.valid:
@@ -177,7 +195,7 @@ def _train(arguments: argparse.Namespace) -> int:
             prior=arguments.prior,
             samples=arguments.samples,
             seed=arguments.seed,
-            episodes=arguments.episodes,
+            episodes=data.episodes,
             checkpoints=arguments.checkpoints,
             command=arguments.command_line,
         )
@@ -186,22 +204,31 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from edgewise_converter.latency.evaluate import PREDICTORS, Question, evaluate
-    from edgewise_converter.latency.report import print_answer, write_answer
+    from edgewise_converter.latency.evaluate import evaluate, predictors_of
+    from edgewise_converter.latency.leave_out import evaluate_left_out
+    from edgewise_converter.latency.question import Question
+    from edgewise_converter.latency.report import (
+        answer_as_json,
+        folds_as_json,
+        print_answer,
+        print_folds,
+        write_json,
+    )
     from edgewise_converter.latency.train import use_one_thread
 
     use_one_thread()
     if arguments.samples < 2 or arguments.seeds < 1:
         raise ArgumentError("--samples must be at least 2, and --seeds at least 1")
     data = _Data(arguments)
-    names = PREDICTORS if arguments.predictors == "all" else arguments.predictors.split(",")
+    every = predictors_of(data.merged.space)
+    names = every if arguments.predictors == "all" else arguments.predictors.split(",")
     question = Question(
         tables=data.tables,
         splits=data.split,
         info=data.info,
         train=data.train,
         valid=data.valid,
-        test=data.named(arguments.test),
+        test=data.named(arguments.test) if arguments.test else (),
         predictors=tuple(dict.fromkeys(name.strip() for name in names)),
         protocol=arguments.protocol,
         samples=arguments.samples,
@@ -211,10 +238,16 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         bundle=arguments.bundle,
         runtime=arguments.runtime,
     )
-    answer = evaluate(question)
-    print_answer(question, answer)
+    if arguments.leave_out:
+        folds = evaluate_left_out(question, arguments.leave_out)
+        print_folds(folds, arguments.leave_out)
+        written = folds_as_json(folds, arguments.leave_out, arguments.command_line)
+    else:
+        answer = evaluate(question)
+        print_answer(question, answer)
+        written = answer_as_json(question, answer, arguments.command_line)
     if arguments.json is not None:
-        write_answer(arguments.json, question, answer, arguments.command_line)
+        write_json(arguments.json, written)
     return 0
 
 

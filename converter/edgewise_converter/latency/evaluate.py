@@ -6,40 +6,31 @@ import logging
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from edgewise.errors import ArgumentError
-from edgewise.spaces import Space
+from edgewise.spaces import get_space
 from edgewise_converter.latency.baselines.brp_nas import BrpNas
 from edgewise_converter.latency.baselines.meta import HELP, MAML, META_SGD
 from edgewise_converter.latency.baselines.own_data import Ceiling
-from edgewise_converter.latency.baselines.simple import Flops, NearestDevice, Ridge
+from edgewise_converter.latency.baselines.simple import Depth, Flops, NearestDevice, Ridge
 from edgewise_converter.latency.bundled import Bundled
 from edgewise_converter.latency.edgewise_method import Edgewise, PriorOf
-from edgewise_converter.latency.features import connected, graph_space, graphs
-from edgewise_converter.latency.meta_training import EPISODES
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.methods import Codes, Method, Sources
 from edgewise_converter.latency.protocols import (
     Domain,
-    Protocol,
     candidates,
     domain_of,
     require_measured,
     target_of,
 )
+from edgewise_converter.latency.question import Answer, Question, hardware_of
 from edgewise_converter.latency.scoring import Score, score
-from edgewise_converter.latency.tables import (
-    DeviceInfo,
-    LatencyTable,
-    Split,
-    merge_tables,
-    split_of,
-)
+from edgewise_converter.latency.tables import merge_tables, split_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -50,6 +41,7 @@ PREDICTORS = (
     "help",
     "edgewise",
     "flops",
+    "depth",
     "nearest",
     "ridge",
     "maml",
@@ -60,59 +52,19 @@ PREDICTORS = (
 )
 """Names of all methods; the last three are listed apart."""
 
-_ALONE = ("flops", "ridge", "ridge-doptimal", "brp-nas", "ceiling")
+_ONLY_IN = {
+    "brp-nas": ("nasbench201",),
+    "depth": ("transformer",),
+    "help": ("nasbench201", "fbnet", "ofa"),
+    "maml": ("nasbench201", "fbnet", "ofa"),
+    "meta-sgd": ("nasbench201", "fbnet", "ofa"),
+}
+_ALONE = ("flops", "depth", "ridge", "ridge-doptimal", "brp-nas", "ceiling")
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is to be evaluated.
-
-    Attributes:
-        tables: at least one, of one space.
-        splits: the split of the tables' space, if any.
-        info: hardware and family of the devices.
-        train: devices to learn from; may be empty for a bundle.
-        valid: those of ``train`` that HELP and its kin choose their best episode by.
-        test: devices to score.
-        predictors: names out of ``PREDICTORS``.
-        protocol: what is known of a test device.
-        samples: timings a method adapts to.
-        seeds: repetitions, each with a seed and (under *strict*) a design of its own.
-        episodes: of a meta-training.
-        checkpoints: folder where long trainings keep their state, or None.
-        bundle: score the predictors in this bundle instead of training them.
-        runtime: runs the bundle's compiled HELP.
-    """
-
-    tables: Sequence[LatencyTable]
-    splits: Split | None
-    info: dict[str, DeviceInfo]
-    train: tuple[str, ...]
-    valid: tuple[str, ...]
-    test: tuple[str, ...]
-    predictors: tuple[str, ...]
-    protocol: Protocol
-    samples: int = 10
-    seeds: int = 1
-    episodes: int = EPISODES
-    checkpoints: Path | None = None
-    bundle: Path | None = None
-    runtime: str = "auto"
-
-
-@dataclass
-class Answer:
-    """What was found.
-
-    Attributes:
-        scores: by method, then device, then repetition.
-        apart: methods that time other or more architectures than the protocol lets them.
-        timings: architectures timed on a test device (the most on any), by method.
-    """
-
-    scores: dict[str, dict[str, list[Score]]] = field(default_factory=dict)
-    apart: set[str] = field(default_factory=set)
-    timings: dict[str, int] = field(default_factory=dict)
+def predictors_of(space: str) -> tuple[str, ...]:
+    """Names of the methods that can be evaluated in a space."""
+    return tuple(name for name in PREDICTORS if space in _ONLY_IN.get(name, (space,)))
 
 
 def evaluate(question: Question) -> Answer:
@@ -123,17 +75,6 @@ def evaluate(question: Question) -> Answer:
             or too few of anything.
     """
     return _Evaluation(question).run()
-
-
-def hold_out(train: Sequence[str], info: dict[str, DeviceInfo]) -> tuple[str, ...]:
-    """Devices to choose by where the split names none: a quarter, whole hardware at a time.
-
-    None of devices of a single hardware.
-    """
-    hardware = sorted({_hardware(device, info) for device in train})
-    count = max(len(hardware) // 4, 1) if len(hardware) > 1 else 0
-    chosen = {hardware[index * len(hardware) // count] for index in range(count)}
-    return tuple(device for device in train if _hardware(device, info) in chosen)
 
 
 class _Stopwatch:
@@ -154,10 +95,10 @@ class _Evaluation:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.table = merge_tables(question.tables)
-        self.space: Space = graph_space(self.table.space)
+        self.space = get_space(self.table.space)
+        self.encoding = encoding_of(self.table.space)
         self.codes: Codes = self.space.encode(self.table.archs)
-        self.graphs: Tensor = graphs(self.codes)
-        self.connected = connected(self.codes)
+        self.connected = self.encoding.connected(self.codes)
         self.domains = {
             device: domain_of(
                 self.table, device, split_of(question.tables, question.splits, device)
@@ -221,7 +162,7 @@ class _Evaluation:
             table=self.known,
             space=self.space,
             codes=self.codes,
-            graphs=self.graphs,
+            encoding=self.encoding,
             train=question.train,
             valid=question.valid,
             domains=self.domains,
@@ -236,11 +177,16 @@ class _Evaluation:
         )
 
     def _candidates(self, devices: Sequence[str], seed: int) -> IntArray:
-        """Half of the pool, of what was measured on all devices of this table and of training."""
-        everywhere = self.table.measured((*self.question.train, *devices))
+        """Half of the pool, of what was measured on all devices of this table and of training.
+
+        Where tables have no architecture in common, of what was measured on those tested.
+        """
         domain = self.domains[devices[0]]
-        common = Domain(np.intersect1d(domain.pool, everywhere), domain.query, domain.split)
-        return candidates(common, seed)
+        for known in ((*self.question.train, *devices), devices):
+            common = np.intersect1d(domain.pool, self.table.measured(known))
+            if len(common):
+                break
+        return candidates(Domain(common, domain.query, domain.split), seed)
 
     def _reference(self, available: IntArray, devices: Sequence[str]) -> IntArray:
         question = self.question
@@ -279,23 +225,28 @@ class _Evaluation:
         for device in question.test:
             if device in known:
                 raise ArgumentError(f"{device!r} was trained on, so it cannot be tested")
-        hardware = {_hardware(device, question.info): device for device in known}
+        hardware = {hardware_of(device, question.info): device for device in known}
         for device in question.test:
-            same = hardware.get(_hardware(device, question.info))
+            same = hardware.get(hardware_of(device, question.info))
             if same is not None:
                 _LOG.warning("%s and %s, trained on, are settings of one hardware", device, same)
 
     def _method(self, name: str) -> Method:
         if name in ("help", "edgewise") and self.question.bundle is not None:
             return self._bundled.method(name)
-        if name not in PREDICTORS:
-            raise ArgumentError(f"unknown predictor {name!r}; known are {', '.join(PREDICTORS)}")
+        known = predictors_of(self.space.name)
+        if name not in known:
+            raise ArgumentError(
+                f"unknown predictor {name!r} for space {self.space.name!r}; "
+                f"known are {', '.join(known)}"
+            )
         if not self.question.train and name not in _ALONE:
             raise ArgumentError(f"{name} learns from other devices: give them with --train")
         methods: tuple[Method, ...] = (
             HELP,
             Edgewise(self.prior),
             Flops(),
+            Depth(),
             NearestDevice(),
             Ridge(own_references=False),
             MAML,
@@ -305,7 +256,3 @@ class _Evaluation:
             Ceiling(),
         )
         return next(method for method in methods if method.name == name)
-
-
-def _hardware(device: str, info: dict[str, DeviceInfo]) -> str:
-    return info[device].hardware if device in info else device

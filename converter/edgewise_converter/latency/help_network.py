@@ -1,26 +1,19 @@
 """HELP's latency predictor as pure functions over dictionaries of tensors.
 
 Lee et al., "HELP: Hardware-adaptive Efficient Latency Prediction for NAS via Meta-Learning"
-(NeurIPS 2021, arXiv 2106.08630), section 3: a graph convolution over the NAS-Bench-201 cell, joined
-with a branch that reads the hardware embedding, and an inference network that turns the embedding
-into a random modulation of the last three layers.
+(NeurIPS 2021, arXiv 2106.08630), section 3: a branch that reads the architecture, joined with one
+that reads the hardware embedding, and an inference network that turns the embedding into a random
+modulation of the last three layers. The first branch is a graph convolution over the cell of
+NAS-Bench-201 (``cell_network``) or two layers over the one-hot layers of a chain (FBNet, OFA).
 
 Parameters are plain ``dict[str, Tensor]``, so that ``torch.func`` can differentiate through the
 inner loop, ``vmap`` can run one set of parameters per device, and the compiler can trace it.
 
-The graph has an input, the cell's six operations, an output and a global node that receives all of
-them and is read out. A node's state depends only on the nodes before it, so most states are shared
-between architectures: the input has one, an operation fed by the input one per kind (5), an
-operation fed by node 1 one per pair of kinds (25). Those 31 states are computed once; only the last
-operation (edge 3<-2), the output and the global node are computed per architecture. It is the same
-function as the plain nine-node graph with a third of its arithmetic.
-
-Shapes: N architectures, E reference timings in the embedding, H units.
+Shapes: N architectures, F columns that describe one, E reference timings in the embedding.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,27 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Params = dict[str, Tensor]
-"""Tensors by name, ``<layer>.weight`` and ``<layer>.bias``."""
+from edgewise_converter.latency.cell_network import graph_states, init_graph_branch
+from edgewise_converter.latency.parameters import Params, init_linear
 
-OPERATIONS = 5
-FEATURES = 8
-"""One-hot kind of a node: five operations, input, output, global."""
-
-_INPUT, _OUTPUT, _GLOBAL = 5, 6, 7
-_SINGLE = slice(1, 1 + OPERATIONS)
-_PAIRED = slice(1 + OPERATIONS, 1 + OPERATIONS + OPERATIONS**2)
-SHARED_STATES = _PAIRED.stop
-"""Rows of the shared states: input, operation fed by the input, operation fed by node 1."""
-
-GRAPH_SIZE = SHARED_STATES + FEATURES
-"""Numbers that describe each of the three nodes computed per architecture."""
-
-_GRAPH_LAYERS = ("gc1", "gc2", "gc3", "gc4")
 _MODULATED_LAYERS = ("fc3", "fc4", "fc5")
 _LATENT_SCALE = 0.01
 _INFERENCE_UNITS = 10
-_GRAPH_INIT = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,10 +37,12 @@ class NetworkConfig:
         embedding_size: reference timings the hardware branch reads; 0 leaves out the branch and
             the inference network (the paper's MAML and Meta-SGD baselines).
         width: units of every hidden layer of either branch.
+        columns: numbers that describe an architecture of a chain; 0 for a cell's graph.
     """
 
     embedding_size: int = 10
     width: int = 100
+    columns: int = 0
 
     @property
     def hardware(self) -> bool:
@@ -80,51 +60,17 @@ class NetworkConfig:
         return len(_MODULATED_LAYERS) * (self.joint_width + 1) if self.hardware else 0
 
 
-def cell_graphs(operations: Tensor) -> Tensor:
-    """Describe cells to :func:`predict`.
-
-    Args:
-        operations: (N, 6, 5) one-hot operations in code order (1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2).
-
-    Returns:
-        (3, N, 39) float32 for the last operation, the output and the global node: how often the
-        node receives each of the 31 shared states, then the sum of the one-hot kinds it receives.
-    """
-    op1, op2, op3, op4, op5, op6 = operations.to(torch.float32).unbind(1)
-    count, kinds = op1.shape[0], torch.eye(FEATURES)
-    to_last = _shared_row(op2, op3, op1)
-    to_output = _shared_row(op4, op5, op1)
-    to_global = to_last + to_output + F.pad(op1, (_SINGLE.start, SHARED_STATES - _SINGLE.stop))
-    to_global = to_global + torch.eye(SHARED_STATES)[0]
-    shared = torch.stack((to_last, to_output, to_global))
-    last = F.pad(op6, (0, FEATURES - OPERATIONS))
-    own = torch.stack((last, kinds[_OUTPUT].expand(count, -1), kinds[_GLOBAL].expand(count, -1)))
-    return torch.cat((shared, shared @ _shared_kinds() + own.cumsum(0)), dim=-1)
-
-
 def init_params(config: NetworkConfig, generator: torch.Generator) -> Params:
     """Fresh weights of the base learner: graph layers uniform in ±0.05, the rest in ±1/√fan-in."""
-    params = init_graph_branch(config, generator)
-    joint = config.joint_width
+    width, joint = config.width, config.joint_width
+    params = {} if config.columns else init_graph_branch(width, generator)
     sizes = {"fc3": (joint, joint), "fc4": (joint, joint), "fc5": (joint, 1)}
     if config.hardware:
-        sizes = {
-            "hw1": (config.embedding_size, config.width),
-            "hw2": (config.width, config.width),
-            **sizes,
-        }
+        sizes = {"hw1": (config.embedding_size, width), "hw2": (width, width), **sizes}
+    if config.columns:
+        sizes = {"fc1": (config.columns, width), "fc2": (width, width), **sizes}
     for name, (inputs, outputs) in sizes.items():
-        params |= _init_linear(name, inputs, outputs, generator)
-    return params
-
-
-def init_graph_branch(config: NetworkConfig, generator: torch.Generator) -> Params:
-    """Fresh weights of the four graph convolutions alone."""
-    params: Params = {}
-    for name in _GRAPH_LAYERS:
-        rows = FEATURES if name == "gc1" else config.width
-        params[f"{name}.weight"] = _uniform((rows, config.width), _GRAPH_INIT, generator)
-        params[f"{name}.bias"] = _uniform((config.width,), config.width**-0.5, generator)
+        params |= init_linear(name, inputs, outputs, generator)
     return params
 
 
@@ -133,17 +79,19 @@ def init_inference(config: NetworkConfig, generator: torch.Generator) -> Params:
     if not config.hardware:
         return {}
     return {
-        **_init_linear("z1", config.embedding_size, _INFERENCE_UNITS, generator),
-        **_init_linear("z2", _INFERENCE_UNITS, 2 * config.latent_size, generator),
+        **init_linear("z1", config.embedding_size, _INFERENCE_UNITS, generator),
+        **init_linear("z2", _INFERENCE_UNITS, 2 * config.latent_size, generator),
     }
 
 
-def predict(params: Mapping[str, Tensor], graphs: Tensor, embedding: Tensor) -> Tensor:
-    """Scaled latencies, (N,), of ``graphs`` (3, N, 39) on the device of ``embedding`` (E,).
+def predict(params: Mapping[str, Tensor], inputs: Tensor, embedding: Tensor) -> Tensor:
+    """Scaled latencies, (N,), of architectures on the device of ``embedding`` (E,).
 
-    Without hardware layers in ``params`` the embedding is not read.
+    ``inputs`` are graphs (3, N, 39) or chains (N, F), as ``params`` want them. Without hardware
+    layers in ``params`` the embedding is not read.
     """
-    hidden = graph_states(params, graphs)
+    chain = "fc1.weight" in params
+    hidden = chain_states(params, inputs) if chain else graph_states(params, inputs)
     weight, bias = params["fc3.weight"], params["fc3.bias"]
     if "hw1.weight" in params:
         # The device is the same for every architecture, so its half of the join is done once.
@@ -157,27 +105,10 @@ def predict(params: Mapping[str, Tensor], graphs: Tensor, embedding: Tensor) -> 
     return F.linear(hidden, params["fc5.weight"], params["fc5.bias"]).squeeze(-1)
 
 
-def graph_states(
-    params: Mapping[str, Tensor], graphs: Tensor, *, normalise: bool = False
-) -> Tensor:
-    """Four graph convolutions over ``graphs`` (3, N, 39); the global node's state, (N, H).
-
-    With ``normalise`` every state is layer-normalised, without learnt scale, before the ReLU.
-    """
-    received, first = graphs[..., :SHARED_STATES], graphs[..., SHARED_STATES:]
-    links = _shared_links()
-
-    def layer(name: str, messages: Tensor) -> Tensor:
-        states = messages @ params[f"{name}.weight"] + params[f"{name}.bias"]
-        return torch.relu(F.layer_norm(states, states.shape[-1:]) if normalise else states)
-
-    shared, own = layer("gc1", links @ _shared_kinds()), layer("gc1", first)
-    for name in _GRAPH_LAYERS[1:-1]:
-        # The output receives the last operation, and the global node both: a running sum.
-        messages = received @ shared + own.cumsum(0)
-        shared, own = layer(name, links @ shared), layer(name, messages)
-    # Of the last layer only the global node is read.
-    return layer(_GRAPH_LAYERS[-1], received[2] @ shared + own.sum(0))
+def chain_states(params: Mapping[str, Tensor], chains: Tensor) -> Tensor:
+    """Two layers over ``chains`` (N, F), (N, H)."""
+    hidden = torch.relu(F.linear(chains, params["fc1.weight"], params["fc1.bias"]))
+    return torch.relu(F.linear(hidden, params["fc2.weight"], params["fc2.bias"]))
 
 
 def infer(inference: Mapping[str, Tensor], embedding: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,39 +134,3 @@ def modulate(params: Mapping[str, Tensor], z: Tensor) -> Params:
         modulated[f"{name}.weight"] = weight * (1.0 + _LATENT_SCALE * factors)
         modulated[f"{name}.bias"] = bias + _LATENT_SCALE * offsets[index]
     return modulated
-
-
-def _shared_row(single: Tensor, paired: Tensor, first: Tensor) -> Tensor:
-    """(N, 31) one-hot rows of an operation fed by the input plus one fed by node 1."""
-    pairs = (paired.unsqueeze(2) * first.unsqueeze(1)).flatten(1)
-    return torch.cat((torch.zeros_like(single[:, :1]), single, pairs), dim=1)
-
-
-def _shared_kinds() -> Tensor:
-    """One-hot kinds of the shared states, (31, 8)."""
-    kinds = torch.zeros((SHARED_STATES, FEATURES))
-    kinds[0, _INPUT] = 1.0
-    operations = torch.eye(FEATURES)[:OPERATIONS]
-    kinds[_SINGLE] = operations
-    kinds[_PAIRED] = operations.repeat_interleave(OPERATIONS, dim=0)
-    return kinds
-
-
-def _shared_links() -> Tensor:
-    """What the shared states receive from each other and themselves, (31, 31)."""
-    links = torch.eye(SHARED_STATES)
-    links[_SINGLE, 0] = 1.0
-    links[_PAIRED, _SINGLE] = torch.eye(OPERATIONS).repeat(OPERATIONS, 1)
-    return links
-
-
-def _init_linear(name: str, inputs: int, outputs: int, generator: torch.Generator) -> Params:
-    bound = 1.0 / math.sqrt(inputs)
-    return {
-        f"{name}.weight": _uniform((outputs, inputs), bound, generator),
-        f"{name}.bias": _uniform((outputs,), bound, generator),
-    }
-
-
-def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
-    return torch.empty(shape).uniform_(-bound, bound, generator=generator)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.func import vmap
 
 from edgewise.errors import ArgumentError
-from edgewise_converter.latency.help_network import Params, predict
+from edgewise_converter.latency.help_network import predict
 from edgewise_converter.latency.meta_training import Batch, Learner, TrainingConfig, adapt
+from edgewise_converter.latency.parameters import Params
 from edgewise_converter.latency.protocols import (
     Domain,
     Protocol,
@@ -47,7 +48,7 @@ class HelpData:
 
     Attributes:
         table: rows of the training and validation devices.
-        graphs: (3, A, 39) graphs of the table's architectures.
+        inputs: (…, A, F) what the network reads of the table's architectures.
         train: devices to train on.
         valid: devices to choose the best episode by.
         domains: pool and queries of each of them.
@@ -56,7 +57,7 @@ class HelpData:
     """
 
     table: LatencyTable
-    graphs: Tensor
+    inputs: Tensor
     train: tuple[str, ...]
     valid: tuple[str, ...]
     domains: Mapping[str, Domain]
@@ -115,9 +116,9 @@ class Episodes:
             support, query = np.split(drawn, [self._config.samples])
         return (
             _tensor(embedding(row[data.reference])),
-            data.graphs[:, support],
+            data.inputs[..., support, :],
             _tensor(scaling.scale(row[support])),
-            data.graphs[:, query],
+            data.inputs[..., query, :],
             _tensor(scaling.scale(row[query])),
         )
 
@@ -153,7 +154,7 @@ class Validation:
             true = self._data.table.row(target.device)[target.query]
             kept = middle(true) if self._data.domains[target.device].split else slice(None)
             noise = torch.zeros(1, learner.latent_size)
-            scaled = predict_scaled(learner, self._data.graphs, target, noise).mean(0)
+            scaled = predict_scaled(learner, self._data.inputs, target, noise).mean(0)
             correlations.append(spearman(scaled[kept], true[kept]))
         return float(np.mean(correlations))
 
@@ -170,16 +171,16 @@ class Help:
     learner: Learner
     residual: float
 
-    def estimate(self, graphs: Tensor, target: Target, seed: int) -> Estimate:
+    def estimate(self, inputs: Tensor, target: Target, seed: int) -> Estimate:
         """Adapt to a device and predict its queries.
 
         Args:
-            graphs: (3, A, 39) graphs of the table's architectures.
+            inputs: (…, A, F) what the network reads of the table's architectures.
             target: the device.
             seed: of the draws of z.
         """
         noise = standard_noise(DRAWS, self.learner.latent_size, seed)
-        draws = target.scaling.restore(predict_scaled(self.learner, graphs, target, noise))
+        draws = target.scaling.restore(predict_scaled(self.learner, inputs, target, noise))
         ms = draws.mean(axis=0)
         deviation = np.sqrt(draws.var(axis=0) + (self.residual * ms) ** 2)
         reach = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2) * deviation
@@ -193,10 +194,10 @@ def standard_noise(draws: int, size: int, seed: int) -> Tensor:
     )
 
 
-def predict_scaled(learner: Learner, graphs: Tensor, target: Target, noise: Tensor) -> FloatArray:
+def predict_scaled(learner: Learner, inputs: Tensor, target: Target, noise: Tensor) -> FloatArray:
     """Scaled latencies of the queries of a device, (S, N), for S draws of z, noise (S, latent)."""
     device = _tensor(embedding(target.reference_ms))
-    support = graphs[:, target.support]
+    support = inputs[..., target.support, :]
     support_ms = _tensor(target.scaling.scale(target.support_ms))
 
     def adapted(draw_of_z: Tensor) -> Params:
@@ -206,7 +207,7 @@ def predict_scaled(learner: Learner, graphs: Tensor, target: Target, noise: Tens
         params = vmap(adapted)(noise)
         parts = [
             vmap(lambda values, part: predict(values, part, device), in_dims=(0, None))(
-                params, graphs[:, target.query[start : start + _CHUNK]]
+                params, inputs[..., target.query[start : start + _CHUNK], :]
             )
             for start in range(0, len(target.query), _CHUNK)
         ]
@@ -223,7 +224,7 @@ def relative_residual(learner: Learner, data: HelpData, targets: Sequence[Target
     for target in targets:
         true = data.table.row(target.device)[target.query]
         noise = torch.zeros(1, learner.latent_size)
-        scaled = predict_scaled(learner, data.graphs, target, noise).mean(0)
+        scaled = predict_scaled(learner, data.inputs, target, noise).mean(0)
         ms = np.maximum(target.scaling.restore(scaled), 1e-9)
         errors.append(np.abs(true - ms) / ms)
     reach = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2)

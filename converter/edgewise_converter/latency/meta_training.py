@@ -18,7 +18,6 @@ from torch.func import grad, vmap
 
 from edgewise_converter.latency.help_network import (
     NetworkConfig,
-    Params,
     divergence,
     infer,
     init_inference,
@@ -26,10 +25,19 @@ from edgewise_converter.latency.help_network import (
     modulate,
     predict,
 )
+from edgewise_converter.latency.parameters import Params
 
 INNER_STEPS = 2
 EPISODES = 2000
+"""Outer steps of a training on NAS-Bench-201, as in the paper of HELP."""
+
+_EPISODES_OF_CHAINS = 4000
 _KL_WEIGHT = 0.1
+
+
+def episodes_of(space: str) -> int:
+    """Outer steps of a training in a space, as in the paper of HELP."""
+    return EPISODES if space == "nasbench201" else _EPISODES_OF_CHAINS
 
 
 @dataclass(frozen=True)
@@ -122,9 +130,9 @@ class Batch:
 
     Attributes:
         embedding: (D, E) hardware embeddings.
-        support: (D, 3, n, 39) graphs the devices adapt to.
+        support: (D, …, n, F) architectures the devices adapt to.
         support_ms: (D, n) their latencies, scaled.
-        query: (D, 3, q, 39) graphs they are scored on.
+        query: (D, …, q, F) architectures they are scored on.
         query_ms: (D, q) their latencies, scaled.
         noise: (D, latent) standard normal draws behind z.
     """
@@ -149,7 +157,7 @@ def adapt(
     Args:
         learner: what is meta-learnt.
         embedding: (E,), not read by a learner without hardware branch.
-        support: (3, n, 39) graphs that were timed.
+        support: (…, n, F) architectures that were timed.
         support_ms: (n,) their latencies, scaled.
         noise: (latent,) standard normal draw; the posterior of z maps it to z.
 

@@ -9,9 +9,9 @@ from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from edgewise.spaces import Space
+from edgewise_converter.latency.encodings.encoding import Encoding
 from edgewise_converter.latency.meta_training import EPISODES
 from edgewise_converter.latency.protocols import Domain, Protocol, Target
 from edgewise_converter.latency.scoring import Estimate
@@ -31,8 +31,8 @@ class Sources:
     Attributes:
         table: rows of the training devices only.
         space: the table's space.
-        codes: (A, 6) operation codes of the table's architectures.
-        graphs: (3, A, 39) their graphs for HELP.
+        codes: (A, L) codes of the table's architectures.
+        encoding: what else their codes say.
         train: devices to learn from.
         valid: those of ``train`` that a method may set aside to choose by.
         domains: pool and queries of each.
@@ -49,7 +49,7 @@ class Sources:
     table: LatencyTable
     space: Space
     codes: Codes
-    graphs: Tensor
+    encoding: Encoding
     train: tuple[str, ...]
     valid: tuple[str, ...]
     domains: Mapping[str, Domain]

@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from edgewise.bundle import Bundle, write_bundle
 from edgewise.errors import ArgumentError
+from edgewise.spaces import get_space
 from edgewise_converter.compile.help_graph import pack_learner
-from edgewise_converter.latency.features import graph_space, graphs
+from edgewise_converter.latency.encodings.registry import encoding_of, help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS, HelpData, standard_noise
 from edgewise_converter.latency.meta_training import TrainingConfig
@@ -121,6 +122,7 @@ def train_help_part(
         command: the command line, for the manifest.
     """
     table = merge_tables(tables)
+    space = get_space(table.space)
     names = references_of(prior, samples)
     index = {arch: at for at, arch in enumerate(table.archs)}
     missing = [arch for arch in names if arch not in index]
@@ -128,7 +130,7 @@ def train_help_part(
         raise ArgumentError(f"{table.source}: reference {missing[0]} is not in it")
     data = HelpData(
         table=table.select(train),
-        graphs=graphs(graph_space(table.space).encode(table.archs)),
+        inputs=help_inputs(space, space.encode(table.archs)),
         train=tuple(device for device in train if device not in valid),
         valid=valid,
         domains={
@@ -138,7 +140,7 @@ def train_help_part(
         protocol="strict",
     )
     config = TrainingConfig(
-        network=NetworkConfig(embedding_size=samples),
+        network=NetworkConfig(samples, columns=encoding_of(table.space).columns),
         episodes=episodes,
         samples=samples,
         seed=seed,

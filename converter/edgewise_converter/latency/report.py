@@ -14,8 +14,9 @@ from typing import Any
 
 import edgewise
 from edgewise.storage import write_atomic
-from edgewise_converter.latency.evaluate import Answer, Question
+from edgewise_converter.latency.leave_out import Fold
 from edgewise_converter.latency.published import PUBLISHED
+from edgewise_converter.latency.question import Answer, Question
 from edgewise_converter.latency.scoring import Score, Summary, mean_score, summarise_scores
 
 _COLUMNS = (
@@ -28,6 +29,7 @@ _COLUMNS = (
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "lightgbm")
 _WIDE = 15
 _NAME = 31
+_FOLD = 20
 
 
 def print_answer(question: Question, answer: Answer) -> None:
@@ -36,31 +38,68 @@ def print_answer(question: Question, answer: Answer) -> None:
         print(line)
 
 
-def write_answer(path: Path, question: Question, answer: Answer, command: Sequence[str]) -> None:
-    """Write the evaluation as JSON.
+def print_folds(folds: Sequence[Fold], by: str) -> None:
+    """A row per family (or hardware) left out, the mean over its devices; methods in columns."""
+    for line in _fold_lines(folds, by):
+        print(line)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an evaluation.
 
     Raises:
         StorageError: the file could not be written.
     """
-    text = json.dumps(as_json(question, answer, command), indent=1, ensure_ascii=False)
+    text = json.dumps(values, indent=1, ensure_ascii=False)
     # A list of numbers on one line: the repetitions of one score.
     text = re.sub(r"\[[^\[\]{}\"]+\]", lambda found: " ".join(found[0].split()), text)
     write_atomic(path, (text + "\n").encode(), create_parents=True)
 
 
-def as_json(question: Question, answer: Answer, command: Sequence[str]) -> dict[str, Any]:
+def answer_as_json(question: Question, answer: Answer, command: Sequence[str]) -> dict[str, Any]:
     """The evaluation as JSON values: summaries, and every single score behind them."""
+    return {
+        **_question_json(question, command),
+        **_devices_json(question),
+        "methods": {name: _method_json(answer, name) for name in answer.scores},
+        "published_spearman_mid": PUBLISHED.get(question.tables[0].space, {}),
+    }
+
+
+def folds_as_json(folds: Sequence[Fold], by: str, command: Sequence[str]) -> dict[str, Any]:
+    """Evaluations that left something out each: the mean over them, then each as its own."""
+    return {
+        **_question_json(folds[0].question, command),
+        "left_out": by,
+        "mean": {name: _summary_json(_mean_of_folds(folds, name)) for name in _methods(folds)},
+        "folds": {
+            fold.name: {
+                **_devices_json(fold.question),
+                "methods": {name: _method_json(fold.answer, name) for name in fold.answer.scores},
+            }
+            for fold in folds
+        },
+    }
+
+
+def _devices_json(question: Question) -> dict[str, Any]:
+    return {
+        "train": list(question.train),
+        "valid": list(question.valid),
+        "test": list(question.test),
+    }
+
+
+def _question_json(question: Question, command: Sequence[str]) -> dict[str, Any]:
     return {
         "command": shlex.join(command),
         "versions": versions(),
         "space": question.tables[0].space,
         "tables": [Path(table.source).name for table in question.tables],
-        "train": list(question.train),
-        "valid": list(question.valid),
-        "test": list(question.test),
         "protocol": question.protocol,
         "samples": question.samples,
         "seeds": list(range(question.seeds)),
+        "episodes": question.episodes,
         "scores": {
             "spearman": "rank correlation; mid: queries between the 10th and 90th percentile of "
             "true latency, all: every query",
@@ -68,8 +107,6 @@ def as_json(question: Question, answer: Answer, command: Sequence[str]) -> dict[
             "coverage": "percent of the queries inside the 90 % interval",
             "width": "mean width of the interval relative to the prediction, in percent",
         },
-        "methods": {name: _method_json(answer, name) for name in answer.scores},
-        "published_spearman_mid": PUBLISHED.get(question.tables[0].space, {}),
     }
 
 
@@ -164,3 +201,42 @@ def _published(space: str, device: str) -> Iterator[str]:
 def _published_devices(space: str) -> set[str]:
     figures = next(iter(PUBLISHED.get(space, {}).values()), {})
     return set(figures) - {"mean"}
+
+
+def _fold_lines(folds: Sequence[Fold], by: str) -> Iterator[str]:
+    question = folds[0].question
+    yield (
+        f"{question.tables[0].space}, each of {len(folds)} {by} left out, protocol "
+        f"{question.protocol}, {question.samples} samples, {question.seeds} repetitions."
+    )
+    methods = _methods(folds)
+    wide = [max(len(name), 7) + 2 for name in methods]
+    for key, title in (
+        ("spearman_mid", "Spearman, mid"),
+        ("spearman_all", "all"),
+        ("mape", "MAPE"),
+    ):
+        digits = 1 if key == "mape" else 3
+        yield ""
+        names = "".join(f"{name:>{size}}" for name, size in zip(methods, wide, strict=True))
+        yield f"{title:<{_FOLD}}{'devices':>8}{names}"
+        rows = [(fold.name, len(fold.question.test), fold.means) for fold in folds]
+        rows.append(("mean", len(folds), lambda name: _mean_of_folds(folds, name)))
+        for label, count, means in rows:
+            cells = "".join(
+                f"{summarise_scores(means(name))[key].mean:>{size}.{digits}f}"
+                for name, size in zip(methods, wide, strict=True)
+            )
+            yield f"{label:<{_FOLD}}{count:>8}{cells}"
+
+
+def _methods(folds: Sequence[Fold]) -> list[str]:
+    """Those held to the protocol first."""
+    answer = folds[0].answer
+    return sorted(answer.scores, key=lambda name: name in answer.apart)
+
+
+def _mean_of_folds(folds: Sequence[Fold], method: str) -> list[Score]:
+    """Mean over the folds, each as much as another, of every repetition."""
+    each = zip(*(fold.means(method) for fold in folds), strict=True)
+    return [mean_score(scores) for scores in each]

@@ -3,6 +3,7 @@
 A table is an ``.npz`` file without pickles: ``space``; the architectures, in the columns of the
 space; ``devices`` (D,); ``latency_ms`` (D, A) in milliseconds, NaN where nothing was measured;
 optionally ``reference``, indices of the architectures that the data's authors time on a new device.
+A ``.csv`` file is one device's, of transformers (``hat_tables``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import ArgumentError
+from edgewise.spaces import get_space
+from edgewise_converter.latency.hat_tables import SPACE, hat_hardware, read_hat_table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -101,15 +104,22 @@ class DeviceInfo:
     family: str
 
 
-def load_table(path: str | Path) -> LatencyTable:
-    """Read a table.
+def load_table(path: str | Path, target: str = "decoder") -> LatencyTable:
+    """Read a table; architectures come out in the space's canonical writing.
+
+    Args:
+        path: an ``.npz``, or a ``.csv`` of transformers, whose device is named after the file.
+        target: which latency is taken of the latter.
 
     Raises:
         ArgumentError: no such file, not an ``.npz``, pickled content, a missing column, shapes that
             do not fit, a repeated device or architecture, or a latency that is not positive.
+        ArchitectureError: an architecture that the space does not know.
     """
-    columns = _read_columns(Path(path))
-    source = str(path)
+    path, source = Path(path), str(path)
+    if path.suffix == ".csv":
+        return _load_csv(path, target)
+    columns = _read_columns(path)
     space = str(_column(columns, "space", source))
     archs = _architectures(columns, space, source)
     devices = tuple(str(device) for device in np.atleast_1d(_column(columns, "devices", source)))
@@ -202,6 +212,16 @@ def load_devices(path: str | Path) -> dict[str, DeviceInfo]:
     return devices
 
 
+def describe_devices(table: LatencyTable, known: Mapping[str, DeviceInfo]) -> dict[str, DeviceInfo]:
+    """What each device of a table is; of transformers' the file's name says it if need be."""
+    described = dict(known)
+    if table.space == SPACE:
+        for device in table.devices:
+            hardware = hat_hardware(device)
+            described.setdefault(device, DeviceInfo(hardware, hardware))
+    return described
+
+
 def resolve_devices(text: str, table: LatencyTable, split: Split | None) -> tuple[str, ...]:
     """Devices named by a comma-separated list of devices and of the split's groups, each once.
 
@@ -239,6 +259,22 @@ def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
         raise ArgumentError(f"{path}: not an .npz table without pickles ({error})") from error
 
 
+def _load_csv(path: Path, target: str) -> LatencyTable:
+    """One device; an architecture that was timed more than once has the mean."""
+    written, ms = read_hat_table(path, target)
+    _check_latencies(ms[None], (path.stem,), str(path))
+    archs, index = np.unique(_canonical(SPACE, written), return_inverse=True)
+    mean = np.bincount(index, ms) / np.bincount(index)
+    return LatencyTable(
+        str(path), SPACE, tuple(archs.tolist()), (path.stem,), mean[None], np.empty(0, np.int64)
+    )
+
+
+def _canonical(space: str, archs: Sequence[str]) -> list[str]:
+    known = get_space(space)
+    return known.decode(known.encode(archs))
+
+
 def _column(columns: Mapping[str, NDArray[Any]], name: str, source: str) -> NDArray[Any]:
     if name not in columns:
         raise ArgumentError(f"{source}: no column {name!r}; it has {', '.join(columns) or 'none'}")
@@ -248,19 +284,21 @@ def _column(columns: Mapping[str, NDArray[Any]], name: str, source: str) -> NDAr
 def _architectures(columns: Mapping[str, NDArray[Any]], space: str, source: str) -> tuple[str, ...]:
     """Architectures as the space writes them."""
     if space == "ofa":
-        kernel, expand, depth, resolution = (
-            _column(columns, name, source).tolist() for name in _OFA_COLUMNS
-        )
-        return tuple(
-            json.dumps({"ks": k, "e": e, "d": d, "r": r}, separators=(",", ":"))
-            for k, e, d, r in zip(kernel, expand, depth, resolution, strict=True)
-        )
-    if "arch_ops" in columns:
-        return tuple(",".join(row) for row in columns["arch_ops"].tolist())
-    archs = _column(columns, "arch", source)
-    if archs.ndim != 1 or archs.dtype.kind != "U":
-        raise ArgumentError(f"{source}: arch is {archs.dtype} {archs.shape}, expected strings (A,)")
-    return tuple(archs.tolist())
+        parts = [_column(columns, name, source).tolist() for name in _OFA_COLUMNS]
+        written = [
+            json.dumps({"ks": kernel, "e": expand, "d": depth, "r": resolution})
+            for kernel, expand, depth, resolution in zip(*parts, strict=True)
+        ]
+    elif "arch_ops" in columns:
+        written = [",".join(row) for row in columns["arch_ops"].tolist()]
+    else:
+        archs = _column(columns, "arch", source)
+        if archs.ndim != 1 or archs.dtype.kind != "U":
+            raise ArgumentError(
+                f"{source}: arch is {archs.dtype} {archs.shape}, expected strings (A,)"
+            )
+        written = archs.tolist()
+    return tuple(_canonical(space, written))
 
 
 def _check_latencies(latency: FloatArray, devices: Sequence[str], source: str) -> None:

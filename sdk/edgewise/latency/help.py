@@ -3,11 +3,11 @@
 Lee et al., "HELP: Hardware-adaptive Efficient Latency Prediction for NAS via Meta-Learning"
 (NeurIPS 2021, arXiv 2106.08630), section 3. A latency bundle holds, in TFLite and ONNX,
 
-``help.adapt``    (learner (P,), embedding (n,), operations (n, E, C), scaled (n,), noise (S, Z))
+``help.adapt``    (learner (P,), embedding (n,), choices (n, ...), scaled (n,), noise (S, Z))
                   -> adapted (S, A): the inner loop, for S draws of z;
-``help.predict``  (adapted (S, A), embedding (n,), operations (Q, E, C)) -> scaled (S, Q);
+``help.predict``  (adapted (S, A), embedding (n,), choices (Q, ...)) -> scaled (S, Q);
 
-all float32, operations one-hot over C choices at E places, and beside them the tensors
+all float32, choices the codes of an architecture one-hot (`one_hot`), and beside them the tensors
 ``help.learner`` (P,) and ``help.noise`` (S, Z), standard normal. `manifest["help"]` gives the n
 `references` and `residual`, the relative error that training left on devices it did not see.
 
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .._core import Space
+
+
+def one_hot(space: Space, codes: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Codes (N, L) as (N, K): each code one-hot over `space.choices`, one after the other."""
+    columns = [codes[:, at, None] == choices for at, choices in enumerate(space.choices)]
+    return np.concatenate(columns, axis=1).astype(np.float32)
 
 
 class HelpPredictor:
@@ -110,25 +116,24 @@ class HelpPredictor:
         if not high > low:
             raise MeasurementError(f"all {len(times)} timings are {low} ms; HELP cannot scale that")
         scaled = ((times - low) / (high - low)).astype(np.float32)
-        operations = self._one_hot(self.references)
-        (adapted,) = self._adapt.run(self._learner, scaled, operations, scaled, self._noise)
+        choices = self._choices(self.references)
+        (adapted,) = self._adapt.run(self._learner, scaled, choices, scaled, self._noise)
         return AdaptedHelp(self, adapted, scaled, low, high)
 
-    def _one_hot(self, archs: str | Sequence[str]) -> NDArray[np.float32]:
-        """(N, E, C) float32."""
-        codes = self._space.encode(archs)
-        choices = self._predict.inputs[2].shape[2]
-        return np.eye(choices, dtype=np.float32)[codes]
+    def _choices(self, archs: str | Sequence[str]) -> NDArray[np.float32]:
+        """(N, ...) float32, in the shape that the graphs take."""
+        shape = self._predict.inputs[2].shape[1:]
+        return one_hot(self._space, self._space.encode(archs)).reshape(-1, *shape)
 
     def _scaled(
         self, adapted: NDArray[Any], embedding: NDArray[np.float32], archs: str | Sequence[str]
     ) -> NDArray[np.float64]:
         """(S, N) scaled latencies, in batches of the graph's size, the last one filled up."""
-        operations = self._one_hot(archs)
-        count, batch = len(operations), self._predict.inputs[2].shape[0]
+        choices = self._choices(archs)
+        count, batch = len(choices), self._predict.inputs[2].shape[0]
         parts = []
         for start in range(0, count, batch):
-            part = operations[start : start + batch]
+            part = choices[start : start + batch]
             missing = batch - len(part)
             if missing:
                 part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
@@ -192,4 +197,4 @@ class AdaptedHelp:
         )
 
 
-__all__ = ["AdaptedHelp", "HelpPredictor"]
+__all__ = ["AdaptedHelp", "HelpPredictor", "one_hot"]

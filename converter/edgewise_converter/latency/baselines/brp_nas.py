@@ -19,14 +19,11 @@ from torch.nn import functional as F
 
 from edgewise.storage import write_atomic
 from edgewise_converter.latency.baselines.own_data import IntArray, predict_apart
-from edgewise_converter.latency.features import FloatArray
-from edgewise_converter.latency.help_network import (
-    NetworkConfig,
-    Params,
-    graph_states,
-    init_graph_branch,
-)
+from edgewise_converter.latency.cell_network import graph_states, init_graph_branch
+from edgewise_converter.latency.encodings.encoding import FloatArray
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.methods import Adapter, Sources
+from edgewise_converter.latency.parameters import Params
 
 _HELD_OUT = 0.1
 
@@ -61,6 +58,7 @@ class BrpNas:
 
     def train(self, sources: Sources) -> Adapter:
         """Nothing is learnt from other devices."""
+        graphs = help_inputs(sources.space, sources.codes)
 
         def learn(timed: IntArray, ms: FloatArray, asked: IntArray) -> FloatArray:
             low, span = float(ms.min()), float(np.ptp(ms)) or 1.0
@@ -69,11 +67,11 @@ class BrpNas:
             if path is not None and path.exists():
                 params = safetensors.torch.load_file(path)
             else:
-                params = self._fit(sources.graphs[:, timed], scaled, sources.seed)
+                params = self._fit(graphs[:, timed], scaled, sources.seed)
                 if path is not None:
                     write_atomic(path, safetensors.torch.save(params), create_parents=True)
             with torch.no_grad():
-                found: FloatArray = _predict(params, sources.graphs[:, asked]).double().numpy()
+                found: FloatArray = _predict(params, graphs[:, asked]).double().numpy()
             return found * span + low
 
         return lambda target: predict_apart(target, self.timings, learn, sources.seed)
@@ -81,7 +79,7 @@ class BrpNas:
     def _fit(self, graphs: Tensor, scaled: Tensor, seed: int) -> Params:
         """Weights with the least error on the timings held out; graphs (3, n, 39), scaled (n,)."""
         generator = torch.Generator().manual_seed(seed)
-        params = init_graph_branch(NetworkConfig(0, self.width), generator)
+        params = init_graph_branch(self.width, generator)
         bound = self.width**-0.5
         params["out.weight"] = torch.empty(1, self.width).uniform_(
             -bound, bound, generator=generator

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import HelpData
 from edgewise_converter.latency.meta_training import TrainingConfig
@@ -38,7 +39,7 @@ class MetaLearner:
         """What is trained on these sources."""
         size = len(sources.reference) if self.embedded else 0
         return TrainingConfig(
-            network=NetworkConfig(embedding_size=size),
+            network=NetworkConfig(size, columns=sources.encoding.columns),
             learn_rates=self.learn_rates,
             episodes=sources.episodes,
             samples=sources.samples,
@@ -47,9 +48,10 @@ class MetaLearner:
 
     def train(self, sources: Sources) -> Adapter:
         """Meta-train, or read what an earlier run left in the checkpoints."""
+        inputs = help_inputs(sources.space, sources.codes)
         data = HelpData(
             table=sources.table,
-            graphs=sources.graphs,
+            inputs=inputs,
             train=tuple(device for device in sources.train if device not in sources.valid),
             valid=sources.valid,
             domains=sources.domains,
@@ -60,7 +62,7 @@ class MetaLearner:
         trained = train_help(data, self.config(sources), sources.checkpoints, label)
 
         def adapt(target: Target) -> Estimate:
-            return trained.help.estimate(sources.graphs, target, sources.seed)
+            return trained.help.estimate(inputs, target, sources.seed)
 
         return adapt
 

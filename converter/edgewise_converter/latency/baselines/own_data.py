@@ -11,7 +11,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise_converter.latency.features import FloatArray, live, one_hot, operation_counts
+from edgewise_converter.latency.encodings.encoding import Codes, Encoding, FloatArray
 from edgewise_converter.latency.methods import Adapter, Sources
 from edgewise_converter.latency.protocols import Target
 from edgewise_converter.latency.scoring import Estimate, spearman
@@ -46,10 +46,8 @@ class Ceiling:
 
     def train(self, sources: Sources) -> Adapter:
         """Nothing is learnt from other devices."""
-        codes, alive = sources.codes, live(sources.codes)
-        linear = np.hstack((one_hot(codes), one_hot(codes, alive)))
-        counts = np.hstack((operation_counts(codes), operation_counts(codes, alive)))
-        trees = np.hstack((linear, counts))
+        linear = sources.encoding.linear(sources.codes)
+        trees = _tree_columns(sources.encoding, sources.codes)
 
         def learn(timed: IntArray, ms: FloatArray, asked: IntArray) -> FloatArray:
             kept = np.arange(len(timed)) >= _HELD_OUT * len(timed)
@@ -66,6 +64,19 @@ class Ceiling:
             return fits[int(np.argmax(found))](timed, ms, asked)
 
         return lambda target: predict_apart(target, _CEILING_TIMINGS, learn, sources.seed)
+
+
+def completed(row: FloatArray, encoding: Encoding, codes: Codes, seed: int) -> FloatArray:
+    """A device's latencies (A,), those not measured as boosted trees of its others predict them."""
+    missing = np.isnan(row)
+    columns = _tree_columns(encoding, codes)
+    filled = row.copy()
+    filled[missing] = _boosted_trees(columns[~missing], row[~missing], columns[missing], seed)
+    return filled
+
+
+def _tree_columns(encoding: Encoding, codes: Codes) -> FloatArray:
+    return np.hstack((encoding.linear(codes), encoding.counts(codes)))
 
 
 def _folds(

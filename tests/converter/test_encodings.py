@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgewise.errors import ArgumentError
 from edgewise.spaces import Space, get_space
-from edgewise_converter.latency.features import (
-    connected,
-    flops,
-    graph_space,
-    live,
-    one_hot,
-    operation_counts,
-)
+from edgewise_converter.latency.encodings.nasbench201 import live, one_hot, operation_counts
+from edgewise_converter.latency.encodings.registry import encoding_of
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +29,7 @@ def test_live_operations_are_those_the_core_lowers(space: Space) -> None:
 
 def test_connected_networks_are_those_that_compute(space: Space) -> None:
     archs = space.architectures()
-    found = connected(space.encode(archs))
+    found = encoding_of("nasbench201").connected(space.encode(archs))
     assert found.tolist() == [space.flops(arch, "live") > 0 for arch in archs]
 
 
@@ -50,14 +43,3 @@ def test_counts_and_one_hot_by_hand(space: Space) -> None:
     hot = one_hot(codes).reshape(6, 4)
     assert hot.argmax(1)[[0, 2, 3, 4]].tolist() == [2, 0, 3, 2]
     assert hot[[1, 5]].sum() == 0
-
-
-def test_flops_count_dead_operations_too(space: Space) -> None:
-    dead = "|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|"
-    none = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
-    assert flops(space, [dead])[0] > flops(space, [none])[0]
-
-
-def test_other_spaces_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="'fbnet' is not supported"):
-        graph_space("fbnet")
