@@ -1,13 +1,16 @@
-"""Features of all 15,625 architectures against the core's own lowering."""
+"""Encodings against the core's own lowering, and against HELP's description written by hand."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 
+from edgewise.errors import ArgumentError
 from edgewise.spaces import Space, get_space
 from edgewise_converter.latency.encodings.nasbench201 import live, one_hot, operation_counts
-from edgewise_converter.latency.encodings.registry import encoding_of
+from edgewise_converter.latency.encodings.registry import encoding_of, help_inputs
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,85 @@ def test_counts_and_one_hot_by_hand(space: Space) -> None:
     hot = one_hot(codes).reshape(6, 4)
     assert hot.argmax(1)[[0, 2, 3, 4]].tolist() == [2, 0, 3, 2]
     assert hot[[1, 5]].sum() == 0
+
+
+def chain_columns(space: Space, archs: list[str]) -> np.ndarray:
+    return help_inputs(space, space.encode(archs)).numpy()
+
+
+def test_fbnet_is_described_as_help_does() -> None:
+    """Kernel 3 or 5, then the expansion, of each layer; nothing of a skip."""
+    fbnet = get_space("fbnet")
+    layers = ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"]
+    expected = {
+        "k3_e1": [1, 0, 1, 0, 0, 0],
+        "k5_e1_g2": [0, 1, 0, 1, 0, 0],
+        "k5_e6": [0, 1, 0, 0, 0, 1],
+        "skip": [0] * 6,
+    }
+    names = (layers * 3)[:22]
+    (found,) = chain_columns(fbnet, [",".join(names)]).reshape(1, 22, 6)
+    for name, columns in zip(names, found, strict=True):
+        assert columns.tolist() == expected.get(name, columns.tolist())
+    codes, encoding = fbnet.encode(",".join(names)), encoding_of("fbnet")
+    assert encoding.counts(codes).tolist() == [[3, 3, 3, 3, 2, 2, 2, 2]]
+    assert encoding.depth(codes).tolist() == [20]
+    assert encoding.linear(codes).sum() == 20
+    assert encoding.columns == 132
+
+
+def test_ofa_is_described_as_help_does() -> None:
+    """Kernels and expansions of the layers that are there, then the resolution."""
+    ofa, encoding = get_space("ofa"), encoding_of("ofa")
+    generator = np.random.default_rng(0)
+    archs = [
+        {
+            "ks": generator.choice((3, 5, 7), 20).tolist(),
+            "e": generator.choice((3, 4, 6), 20).tolist(),
+            "d": generator.choice((2, 3, 4), 5).tolist(),
+            "r": int(generator.choice(range(128, 225, 4))),
+        }
+        for _ in range(50)
+    ]
+    written = [json.dumps(arch) for arch in archs]
+    found = chain_columns(ofa, written)
+    for arch, columns in zip(archs, found, strict=True):
+        there = [layer % 4 < arch["d"][layer // 4] for layer in range(20)]
+        expected = np.zeros(145)
+        for layer in np.flatnonzero(there):
+            expected[3 * layer + (3, 5, 7).index(arch["ks"][layer])] = 1
+            expected[60 + 3 * layer + (3, 4, 6).index(arch["e"][layer])] = 1
+        expected[120 + (arch["r"] - 128) // 4] = 1
+        assert np.array_equal(columns, expected)
+    codes = ofa.encode(written)
+    depth = np.array([sum(arch["d"]) for arch in archs])
+    assert encoding.depth(codes).tolist() == depth.tolist()
+    pixels = np.array([(arch["r"] / 224) ** 2 for arch in archs])
+    np.testing.assert_allclose(encoding.counts(codes).sum(1), 2 * depth * pixels)
+
+
+@pytest.mark.parametrize("name", ["fbnet", "ofa"])
+def test_all_but_linear_spaces_are_told_apart(name: str) -> None:
+    """Two architectures that differ in the core's codes differ in every description."""
+    space = get_space(name)
+    generator = np.random.default_rng(1)
+    drawn = np.stack([generator.choice(allowed, 300) for allowed in space.choices], axis=1)
+    codes = space.encode(space.decode(drawn.astype(np.uint8)))
+    unique = np.unique(codes, axis=0)
+    for columns in (help_inputs(space, unique).numpy(), encoding_of(name).linear(unique)):
+        assert len(np.unique(columns, axis=0)) == len(unique)
+
+
+def test_transformers_have_no_network() -> None:
+    space, encoding = get_space("transformer"), encoding_of("transformer")
+    codes = np.array([[10, 6, 20, 30, 8, 4, 9, 12, 14, 6]], np.uint8)
+    assert encoding.depth(codes).tolist() == [4]
+    assert np.isfinite(encoding.linear(codes)).all()
+    assert encoding.counts(codes).shape == (1, 9)
+    with pytest.raises(ArgumentError, match="HELP has no network for the 1 transformers"):
+        help_inputs(space, codes)
+
+
+def test_other_spaces_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="'darts' has no encoding"):
+        encoding_of("darts")

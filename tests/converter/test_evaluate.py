@@ -118,7 +118,10 @@ def test_a_table_without_split_scores_everything_else(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--predictors", "oracle"], "unknown predictor 'oracle'; known are help, edgewise"),
+        (
+            ["--predictors", "oracle"],
+            "unknown predictor 'oracle' for space 'nasbench201'; known are help",
+        ),
         (["--train", "meta_train,chip"], "'chip' was trained on, so it cannot be tested"),
         (["--train", "toaster"], "unknown device or group 'toaster'"),
         (["--valid", "chip"], "--valid names 'chip', which --train does not"),

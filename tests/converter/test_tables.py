@@ -12,8 +12,10 @@ import pytest
 
 from edgewise.errors import ArgumentError
 from edgewise_converter.latency.tables import (
+    DeviceInfo,
     LatencyTable,
     Split,
+    describe_devices,
     load_devices,
     load_splits,
     load_table,
@@ -62,7 +64,8 @@ def test_nan_is_not_measured(table: LatencyTable, write_table: Write) -> None:
         ({"latency_ms": np.full((8, 400), -2.0)}, "is -2.0"),
         ({"latency_ms": np.full((8, 400), np.inf)}, "is inf"),
         ({"devices": np.array(["one"] * 8)}, "devices holds 'one' twice"),
-        ({"arch": np.array(["same"] * 400)}, "architectures holds 'same' twice"),
+        ({"arch": np.array(["|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"] * 400)}, "twice"),
+        ({"arch": np.array(["same"] * 400)}, "'same'"),
         ({"reference": np.array([400])}, "indices below 400"),
         ({"reference": np.array([-1])}, "indices below 400"),
     ],
@@ -108,17 +111,69 @@ def test_an_unknown_device_lists_those_there_are(table: LatencyTable) -> None:
         table.row("toaster")
 
 
-def test_other_spaces_are_read_as_strings(tmp_path: Path) -> None:
-    fbnet = tmp_path / "fbnet.npz"
-    ops = np.array([["k3_e1", "skip"], ["k5_e6", "k3_e1"]])
-    latency = np.ones((1, 2))
-    np.savez(fbnet, space="fbnet", arch=np.zeros((2, 2)), arch_ops=ops, devices=["d"],
+def test_other_spaces_are_read_as_they_write_them(tmp_path: Path) -> None:
+    latency, fbnet, ofa = np.ones((1, 2)), tmp_path / "fbnet.npz", tmp_path / "ofa.npz"
+    ops = np.array([["k3_e1"] * 21 + ["skip"], ["k5_e6"] * 22])
+    np.savez(fbnet, space="fbnet", arch=np.zeros((2, 22)), arch_ops=ops, devices=["d"],
              latency_ms=latency)  # fmt: skip
-    assert load_table(fbnet).archs == ("k3_e1,skip", "k5_e6,k3_e1")
-    ofa = tmp_path / "ofa.npz"
-    np.savez(ofa, space="ofa", kernel=[[3], [5]], expand=[[4], [6]], depth=[[2], [3]],
-             resolution=[128, 160], devices=["d"], latency_ms=latency)  # fmt: skip
-    assert json.loads(load_table(ofa).archs[1]) == {"ks": [5], "e": [6], "d": [3], "r": 160}
+    assert load_table(fbnet).archs == (",".join(ops[0]), ",".join(ops[1]))
+    np.savez(ofa, space="ofa", kernel=[[7] * 20, [5] * 20], expand=[[4] * 20, [6] * 20],
+             depth=[[2] * 5, [4] * 5], resolution=[128, 160], devices=["d"],
+             latency_ms=latency)  # fmt: skip
+    shallow, deep = map(json.loads, load_table(ofa).archs)
+    assert deep == {"ks": [5] * 20, "e": [6] * 20, "d": [4] * 5, "r": 160}
+    # Layers that are not there are written in one way, whatever the table says of them.
+    assert shallow == {"ks": [7, 7, 3, 3] * 5, "e": [4, 4, 3, 3] * 5, "d": [2] * 5, "r": 128}
+    np.savez(fbnet, space="darts", arch=["a", "b"], devices=["d"], latency_ms=latency)
+    with pytest.raises(ArgumentError, match="darts"):
+        load_table(fbnet)
+
+
+HAT = """encoder_embed_dim,encoder_layer_num,encoder_ffn_embed_dim_avg,\
+encoder_self_attention_heads_avg,decoder_embed_dim,decoder_layer_num,decoder_ffn_embed_dim_avg,\
+decoder_self_attention_heads_avg,decoder_ende_attention_heads_avg,decoder_arbitrary_ende_attn_avg,\
+latency_mean_encoder,latency_mean_decoder
+640,6,1962.6666666666667,6.0,512,4,1920.0,2.5,5.5,1.5,5.5,124.5
+640,6,1706.6666666666667,6.333333333333333,512,5,1024.0,5.2,4.4,2.2,6.5,155.9
+640,6,1706.6666666666667,6.333333333333333,512,5,1024.0,5.2,4.4,2.2,7.5,156.1
+"""
+
+
+def test_transformers_are_read_from_csv(tmp_path: Path) -> None:
+    path = tmp_path / "wmt14_gpu_toaster.csv"
+    path.write_text(HAT)
+    loaded = load_table(path)
+    assert (loaded.space, loaded.devices) == ("transformer", ("wmt14_gpu_toaster",))
+    depth = [json.loads(arch)["decoder_layer_num"] for arch in loaded.archs]
+    by_depth = dict(zip(depth, loaded.row("wmt14_gpu_toaster").tolist(), strict=True))
+    # The same architecture twice: the mean of its timings.
+    assert by_depth == {4: 124.5, 5: pytest.approx(156.0)}
+    assert sorted(load_table(path, "encoder").latency_ms[0]) == [5.5, 7.0]
+    assert sorted(load_table(path, "total").latency_ms[0]) == [130.0, 163.0]
+    known = {"wmt14_gpu_toaster": DeviceInfo("mine", "my_family")}
+    assert describe_devices(loaded, known) == known
+    named = describe_devices(loaded, {})["wmt14_gpu_toaster"]
+    assert (named.hardware, named.family) == ("toaster", "toaster")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "an empty table"),
+        (HAT.replace("decoder_layer_num", "depth"), "line 2 has no column 'decoder_layer_num'"),
+        (HAT.replace("124.5", "fast"), "line 2: latency_mean_decoder is 'fast'"),
+        (HAT.replace("124.5", "-1"), "expected a positive number"),
+    ],
+)
+def test_a_wrong_csv_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    with pytest.raises(ArgumentError, match=message):
+        load_table(path)
+    with pytest.raises(ArgumentError, match="unknown target 'mean'"):
+        load_table(path, "mean")
+    with pytest.raises(ArgumentError, match="no such file"):
+        load_table(tmp_path / "absent.csv")
 
 
 def test_merging_keeps_indices_and_fills_with_nan(table: LatencyTable) -> None:
@@ -199,3 +254,6 @@ def test_every_measured_table_is_read(shared_data: Path) -> None:
         "nasbench201_mobile": (5, 1999),
         "ofa": (12, 5000),
     }
+    folder = shared_data / "latency" / "transformer"
+    rows = [load_table(path).latency_ms.shape for path in sorted(folder.glob("*.csv"))]
+    assert rows == [(1, count) for count in (1998, 2000, 2000, 1999, 1997, 2000, 1999)]

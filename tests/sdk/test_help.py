@@ -11,7 +11,7 @@ import pytest
 from edgewise.bundle import Bundle, write_bundle
 from edgewise.errors import ArgumentError, BundleError, MeasurementError
 from edgewise.latency import calibrate
-from edgewise.latency.help import HelpPredictor
+from edgewise.latency.help import HelpPredictor, one_hot
 from edgewise.spaces import Space
 
 Cost = Callable[[str], float]
@@ -47,6 +47,28 @@ def test_a_device_twice_as_slow_is_predicted_twice_as_slow(
     slow = predictor.adapt(references, [2 * cost(a) for a in references])
     assert np.array_equal(fast.embedding, slow.embedding)
     assert slow.predict(archs).ms == pytest.approx(2 * fast.predict(archs).ms, rel=1e-12)
+
+
+def test_predictions_stay_positive_on_a_device_unlike_all(
+    predictor: HelpPredictor, cost: Cost, space: Space
+) -> None:
+    """Nearly all of the time is the same for every network but one, far from any device known."""
+    times = np.full(len(predictor.references), 0.1)
+    times[np.argmax([cost(a) for a in predictor.references])] = 100.0
+    prediction = predictor.adapt(predictor.references, times).predict(space.architectures()[::20])
+    assert np.all(np.asarray(prediction.ms) >= 0.01 * 0.1)
+    assert np.all(prediction.low <= prediction.ms)
+    assert np.all(prediction.ms <= prediction.high)
+    scaled = predictor.adapt(predictor.references, times * 7).predict(space.architectures()[::20])
+    assert np.asarray(scaled.ms) == pytest.approx(7 * np.asarray(prediction.ms))
+
+
+def test_one_hot_by_hand(space: Space) -> None:
+    arch = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
+    found = one_hot(space, space.encode(arch)).reshape(6, 5)
+    assert found.dtype == np.float32
+    assert np.array_equal(found.argmax(1), space.encode(arch)[0])
+    assert np.array_equal(found.sum(1), np.ones(6))
 
 
 def test_the_embedding_is_the_scaled_references(predictor: HelpPredictor, cost: Cost) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from edgewise.errors import ArgumentError
+from edgewise.latency.help import at_least_a_little
 from edgewise_converter.latency.help_network import predict
 from edgewise_converter.latency.meta_training import Batch, Learner, TrainingConfig, adapt
 from edgewise_converter.latency.parameters import Params
@@ -181,7 +182,7 @@ class Help:
         """
         noise = standard_noise(DRAWS, self.learner.latent_size, seed)
         draws = target.scaling.restore(predict_scaled(self.learner, inputs, target, noise))
-        ms = draws.mean(axis=0)
+        ms = at_least_a_little(draws.mean(axis=0), float(target.timings()[1].min()))
         deviation = np.sqrt(draws.var(axis=0) + (self.residual * ms) ** 2)
         reach = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2) * deviation
         return Estimate(ms, np.maximum(ms - reach, 0.0), ms + reach)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edgewise import _core
 from edgewise.errors import ArgumentError
 from edgewise.spaces import Space, get_space
-from edgewise_converter.latency.features import connected
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.prior import EDGES, LEVELS, DeviceFit, PriorSettings, build_prior
 from edgewise_converter.latency.protocols import candidates, domain_of
 from edgewise_converter.latency.scoring import BoolArray, Estimate, score
@@ -132,7 +132,7 @@ class FamilyLeaveOut:
         if len(self.families) < 2:
             raise ArgumentError("leaving families out needs training devices of two families")
         space = get_space(table.space)
-        self._connected = connected(space.encode(list(table.archs)))
+        self._connected = encoding_of(space.name).connected(space.encode(list(table.archs)))
         real = [
             Case(info[fit.device].family, info[fit.device].hardware, False, table.row(fit.device))
             for fit in fits

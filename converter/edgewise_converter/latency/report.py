@@ -30,6 +30,11 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "lightgbm")
 _WIDE = 15
 _NAME = 31
 _FOLD = 20
+_FOLD_TABLES = (
+    ("spearman_mid", "Spearman, mid", 3),
+    ("spearman_all", "all", 3),
+    ("mape", "MAPE %", 1),
+)
 
 
 def print_answer(question: Question, answer: Answer) -> None:
@@ -211,12 +216,7 @@ def _fold_lines(folds: Sequence[Fold], by: str) -> Iterator[str]:
     )
     methods = _methods(folds)
     wide = [max(len(name), 7) + 2 for name in methods]
-    for key, title in (
-        ("spearman_mid", "Spearman, mid"),
-        ("spearman_all", "all"),
-        ("mape", "MAPE"),
-    ):
-        digits = 1 if key == "mape" else 3
+    for key, title, digits in _FOLD_TABLES:
         yield ""
         names = "".join(f"{name:>{size}}" for name, size in zip(methods, wide, strict=True))
         yield f"{title:<{_FOLD}}{'devices':>8}{names}"

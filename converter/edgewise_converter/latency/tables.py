@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.errors import ArgumentError
+from edgewise.errors import ArgumentError, EdgewiseError
 from edgewise.spaces import get_space
 from edgewise_converter.latency.hat_tables import SPACE, hat_hardware, read_hat_table
 
@@ -113,8 +113,8 @@ def load_table(path: str | Path, target: str = "decoder") -> LatencyTable:
 
     Raises:
         ArgumentError: no such file, not an ``.npz``, pickled content, a missing column, shapes that
-            do not fit, a repeated device or architecture, or a latency that is not positive.
-        ArchitectureError: an architecture that the space does not know.
+            do not fit, a repeated device or architecture, one that the space does not know, or a
+            latency that is not positive.
     """
     path, source = Path(path), str(path)
     if path.suffix == ".csv":
@@ -263,16 +263,19 @@ def _load_csv(path: Path, target: str) -> LatencyTable:
     """One device; an architecture that was timed more than once has the mean."""
     written, ms = read_hat_table(path, target)
     _check_latencies(ms[None], (path.stem,), str(path))
-    archs, index = np.unique(_canonical(SPACE, written), return_inverse=True)
+    archs, index = np.unique(_canonical(SPACE, written, str(path)), return_inverse=True)
     mean = np.bincount(index, ms) / np.bincount(index)
     return LatencyTable(
         str(path), SPACE, tuple(archs.tolist()), (path.stem,), mean[None], np.empty(0, np.int64)
     )
 
 
-def _canonical(space: str, archs: Sequence[str]) -> list[str]:
-    known = get_space(space)
-    return known.decode(known.encode(archs))
+def _canonical(space: str, archs: Sequence[str], source: str) -> list[str]:
+    try:
+        known = get_space(space)
+        return known.decode(known.encode(archs))
+    except EdgewiseError as error:
+        raise ArgumentError(f"{source}: {error}") from error
 
 
 def _column(columns: Mapping[str, NDArray[Any]], name: str, source: str) -> NDArray[Any]:
@@ -298,7 +301,7 @@ def _architectures(columns: Mapping[str, NDArray[Any]], space: str, source: str)
                 f"{source}: arch is {archs.dtype} {archs.shape}, expected strings (A,)"
             )
         written = archs.tolist()
-    return tuple(_canonical(space, written))
+    return tuple(_canonical(space, written, source))
 
 
 def _check_latencies(latency: FloatArray, devices: Sequence[str], source: str) -> None:

@@ -34,10 +34,18 @@ if TYPE_CHECKING:
     from .._core import Space
 
 
+_LEAST = 0.01
+
+
 def one_hot(space: Space, codes: NDArray[np.integer]) -> NDArray[np.float32]:
     """Codes (N, L) as (N, K): each code one-hot over `space.choices`, one after the other."""
     columns = [codes[:, at, None] == choices for at, choices in enumerate(space.choices)]
     return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def at_least_a_little(ms: NDArray[np.float64], fastest: float) -> NDArray[np.float64]:
+    """Predictions (N,), none below a hundredth of the fastest timing: the network knows no zero."""
+    return np.maximum(ms, _LEAST * fastest)
 
 
 class HelpPredictor:
@@ -169,7 +177,7 @@ class AdaptedHelp:
         return self._scaled_references.astype(np.float64)
 
     def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
-        """Milliseconds: the mean over the draws of z.
+        """Milliseconds, positive: the mean over the draws of z.
 
         The interval is normal; its variance is that of the draws plus the square of the relative
         residual that was found when the bundle was made. HELP itself gives no interval, and its
@@ -181,7 +189,7 @@ class AdaptedHelp:
 
         draws = self._predictor._scaled(self._adapted, self._scaled_references, archs)
         draws = self._low + self._range * draws
-        ms = draws.mean(axis=0)
+        ms = at_least_a_little(draws.mean(axis=0), self._low)
         deviation = np.sqrt(draws.var(axis=0) + (self.noise * ms) ** 2)
         reach = NormalDist().inv_cdf(0.5 + confidence / 2) * deviation
         low, high = np.maximum(ms - reach, 0.0), ms + reach
@@ -197,4 +205,4 @@ class AdaptedHelp:
         )
 
 
-__all__ = ["AdaptedHelp", "HelpPredictor", "one_hot"]
+__all__ = ["AdaptedHelp", "HelpPredictor", "at_least_a_little", "one_hot"]

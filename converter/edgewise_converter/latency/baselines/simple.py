@@ -110,4 +110,5 @@ class Ridge:
 
 
 def _flops(sources: Sources, indices: IntArray) -> FloatArray:
-    return np.array([sources.space.flops(arch, "all") for arch in sources.archs(indices)])
+    written = sources.space.semantics[0]
+    return np.array([sources.space.flops(arch, written) for arch in sources.archs(indices)])

@@ -60,11 +60,7 @@ class OfaEncoding:
 
     def _layers(self, codes: Codes) -> FloatArray:
         """(N, 20, 6): kernel and expansion of each layer, one-hot; zeros beyond the depth."""
-        kernel, expand, depth = (
-            codes[:, :_LAYERS],
-            codes[:, _LAYERS : 2 * _LAYERS],
-            codes[:, 2 * _LAYERS : -1],
-        )
+        kernel, expand, depth, _ = np.split(codes, (_LAYERS, 2 * _LAYERS, -1), axis=1)
         there = (np.arange(_DEEPEST) < depth[:, :, None]).reshape(len(codes), _LAYERS, 1)
         hot = np.concatenate(
             (kernel[:, :, None] == _KERNELS, expand[:, :, None] == _EXPANSIONS), axis=2
