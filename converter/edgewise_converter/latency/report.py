@@ -220,14 +220,20 @@ def _fold_lines(folds: Sequence[Fold], by: str) -> Iterator[str]:
         yield ""
         names = "".join(f"{name:>{size}}" for name, size in zip(methods, wide, strict=True))
         yield f"{title:<{_FOLD}}{'devices':>8}{names}"
-        rows = [(fold.name, len(fold.question.test), fold.means) for fold in folds]
-        rows.append(("mean", len(folds), lambda name: _mean_of_folds(folds, name)))
-        for label, count, means in rows:
-            cells = "".join(
-                f"{summarise_scores(means(name))[key].mean:>{size}.{digits}f}"
-                for name, size in zip(methods, wide, strict=True)
-            )
-            yield f"{label:<{_FOLD}}{count:>8}{cells}"
+        for fold in folds:
+            cells = [_mean_of(fold.means(name), key, digits) for name in methods]
+            yield _fold_row(fold.name, len(fold.question.test), cells, wide)
+        cells = [_mean_of(_mean_of_folds(folds, name), key, digits) for name in methods]
+        yield _fold_row("mean", len(folds), cells, wide)
+
+
+def _fold_row(label: str, count: int, cells: Sequence[str], wide: Sequence[int]) -> str:
+    aligned = (f"{cell:>{size}}" for cell, size in zip(cells, wide, strict=True))
+    return f"{label:<{_FOLD}}{count:>8}{''.join(aligned)}"
+
+
+def _mean_of(scores: Sequence[Score], key: str, digits: int) -> str:
+    return f"{summarise_scores(scores)[key].mean:.{digits}f}"
 
 
 def _methods(folds: Sequence[Fold]) -> list[str]:

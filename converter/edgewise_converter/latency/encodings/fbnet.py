@@ -39,14 +39,16 @@ class FbnetEncoding:
 
     def depth(self, codes: Codes) -> FloatArray:
         """(N,): layers that are no skips."""
-        return (codes != _SKIP).sum(axis=1).astype(np.float64)
+        depth: FloatArray = (codes != _SKIP).sum(axis=1).astype(np.float64)
+        return depth
 
     def connected(self, codes: Codes) -> BoolArray:
         """(N,): all of them."""
         return np.ones(len(codes), dtype=np.bool_)
 
     def _blocks(self, codes: Codes) -> FloatArray:
-        return (codes[:, :, None] == np.arange(_SKIP)).astype(np.float64)
+        blocks: FloatArray = (codes[:, :, None] == np.arange(_SKIP)).astype(np.float64)
+        return blocks
 
 
 def _block_columns() -> Tensor:

@@ -36,7 +36,8 @@ class CellEncoding:
 
     def depth(self, codes: Codes) -> FloatArray:
         """(N,): live operations of a cell."""
-        return live(codes).sum(axis=1).astype(np.float64)
+        depth: FloatArray = live(codes).sum(axis=1).astype(np.float64)
+        return depth
 
     def connected(self, codes: Codes) -> BoolArray:
         """(N,): whether any operation is live."""

@@ -31,9 +31,8 @@ class OfaEncoding:
         """
         count = choices.shape[0]
         depths = len(range(_SHALLOWEST, _DEEPEST + 1))
-        layers, depth, resolution = choices.split(
-            (2 * _ONE_HOT, _STAGES * depths, _RESOLUTIONS), dim=1
-        )
+        sizes = [2 * _ONE_HOT, _STAGES * depths, _RESOLUTIONS]
+        layers, depth, resolution = torch.split(choices, sizes, dim=1)
         there = depth.reshape(count, _STAGES, depths) @ _layers_of_depth()
         kept = layers.reshape(count, 2, _LAYERS, -1) * there.reshape(count, 1, _LAYERS, 1)
         return torch.cat((kept.reshape(count, -1), resolution), dim=1)
@@ -52,7 +51,8 @@ class OfaEncoding:
 
     def depth(self, codes: Codes) -> FloatArray:
         """(N,): layers of all stages."""
-        return codes[:, 2 * _LAYERS : -1].sum(axis=1).astype(np.float64)
+        depth: FloatArray = codes[:, 2 * _LAYERS : -1].sum(axis=1).astype(np.float64)
+        return depth
 
     def connected(self, codes: Codes) -> BoolArray:
         """(N,): all of them."""
