@@ -6,4 +6,5 @@
 void bind_bundle(pybind11::module_& module);
 void bind_kernel(pybind11::module_& module);
 void bind_space(pybind11::module_& module);
+void bind_model_file(pybind11::module_& module);
 void bind_latency(pybind11::module_& module);

@@ -18,6 +18,8 @@ const char* class_of(edgewise::ErrorKind kind) {
       return "ArchitectureError";
     case edgewise::ErrorKind::kBundle:
       return "BundleError";
+    case edgewise::ErrorKind::kModelFile:
+      return "ModelFileError";
   }
   return "EdgewiseError";
 }
@@ -34,7 +36,7 @@ void raise(const edgewise::Error& error) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "The C++ core of edgewise: bundles, spaces and the latency predictor.";
+  module.doc() = "The C++ core of edgewise: bundles, spaces, model files and the latency predictor.";
   module.attr("__version__") = EDGEWISE_VERSION;
   py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
@@ -46,5 +48,6 @@ PYBIND11_MODULE(_core, module) {
   bind_bundle(module);
   bind_kernel(module);
   bind_space(module);
+  bind_model_file(module);
   bind_latency(module);
 }

@@ -19,6 +19,13 @@ class BundleError(EdgewiseError):
     """A bundle is damaged, of another kind, or too new; the message names the file and cause."""
 
 
+class ModelFileError(EdgewiseError):
+    """A network's `.tflite` or `.onnx` file is damaged, of another format, or has sizes missing.
+
+    The message names the file, the cause and the cure.
+    """
+
+
 class RuntimeUnavailableError(EdgewiseError):
     """An inference runtime is missing or broken; the message says how to get it."""
 

@@ -13,6 +13,7 @@ enum class ErrorKind {
   kArgument,      // a value the caller passed is unusable
   kArchitecture,  // an architecture string is malformed; the message gives the position
   kBundle,        // a bundle file is damaged, foreign or too new; the message names the file
+  kModelFile,     // a network's file is damaged or cannot be lowered; the message names the file
 };
 
 class Error : public std::runtime_error {
