@@ -65,7 +65,7 @@ void bind_model_file(py::module_& module) {
       },
       py::arg("path"));
   module.def(
-      "model_from_bytes",
+      "read_model_bytes",
       [](const py::bytes& data, const std::string& label) {
         const std::string_view bytes = data;  // immutable, so it needs no lock to be read
         py::gil_scoped_release unlocked;

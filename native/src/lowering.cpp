@@ -191,9 +191,11 @@ Operation Lowering::reduce(const Value& input, const Value& output, bool mean) c
   Operation made = make(KernelOp::kGlobalAvgPool, input, output);
   made.mean = mean;
   Kernel& kernel = made.kernel;
-  if (kernel.out_height == 1 && kernel.out_width == 1) {
-    kernel.kernel_height = kernel.height;
-    kernel.kernel_width = kernel.width;
+  if (kernel.in_channels == kernel.out_channels) {  // over pixels
+    kernel.kernel_height = std::max(kernel.height / kernel.out_height, 1);
+    kernel.kernel_width = std::max(kernel.width / kernel.out_width, 1);
+  } else {
+    kernel.kernel_width = narrow(std::max<std::int64_t>(input.elements() / output.elements(), 1));
   }
   return made;
 }

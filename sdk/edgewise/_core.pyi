@@ -224,6 +224,51 @@ def get_space(name: str) -> Space:
     """The space of that name; `ArgumentError` lists the names otherwise."""
 
 @final
+class ModelFile:
+    """A network out of a TFLite or ONNX file, lowered to kernels. Immutable."""
+
+    @property
+    def label(self) -> str:
+        """The path, or what stands for it."""
+
+    @property
+    def format(self) -> str:
+        """tflite or onnx."""
+
+    @property
+    def inputs(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Name and shape of each input, as in the file; an unknown batch is 1."""
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """What a runtime executes, in order: constants folded, neighbours fused.
+
+        Empty when the answer does not depend on any input.
+        """
+
+    @property
+    def unknown(self) -> list[str]:
+        """The operators that no kernel describes (`op` is other), each once."""
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates of one run."""
+
+    @property
+    def weight_bytes(self) -> float:
+        """Of the matrices multiplied; biases are left out."""
+
+def read_model(path: str | bytes) -> ModelFile:
+    """Read the `.tflite` or `.onnx` file at `path`; its content tells the format.
+
+    `ModelFileError` names the file, the cause and the cure: it cannot be read, is damaged or of
+    another format, or an input has an unknown size other than its batch.
+    """
+
+def read_model_bytes(data: bytes, label: str) -> ModelFile:
+    """The same of a model in memory; `label` stands for the file's name."""
+
+@final
 class AdaptedLatency:
     """The `edgewise` predictor of one device. Immutable."""
 
