@@ -56,7 +56,7 @@ Extent Lowering::extent(const Value& value) const {
 Operation Lowering::make(KernelOp op, const Value& input, const Value& output) const {
   Operation made;
   made.kernel.op = op;
-  made.kernel.inputs = {input.source};
+  if (!input.constant) made.kernel.inputs = {input.source};
   made.kernel.element_bytes = input.element_bytes;
   const Extent from = extent(input);
   const Extent to = extent(output);

@@ -34,7 +34,7 @@ std::size_t axis_index(std::int64_t axis, std::size_t rank);
 
 struct Value {
   Shape shape;
-  int source = Kernel::kInput;  // the operation that computes it
+  int source = Kernel::kInput;  // the operation that computes it, or which input it is
   int element_bytes = 4;
   bool integer = false;
   bool constant = false;       // does not depend on the network's inputs

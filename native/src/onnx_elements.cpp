@@ -131,7 +131,7 @@ void quantize(OnnxCall& call) {
   Value& output = call.out(input.shape);
   output.source = input.source;
   output.element_bytes = 1;
-  if (input.source == Kernel::kInput) {
+  if (input.source < 0) {
     call.emit(KernelOp::kActivation, input, output);
   }
 }

@@ -84,6 +84,7 @@ class OnnxLowering {
       batch_ = value.shape[0];
       lowering_.set_batch(batch_);
     }
+    value.source = Kernel::kInput - static_cast<int>(inputs.size());
     inputs.push_back({name, value.shape});
     values_.emplace(info.name, std::move(value));
   }

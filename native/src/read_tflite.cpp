@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,8 @@
 namespace edgewise {
 namespace {
 
-constexpr int kUndefined = -2;  // as a source: nothing has computed the tensor yet
+// As a source: nothing has computed the tensor yet.
+constexpr int kUndefined = std::numeric_limits<int>::min();
 
 // Fields of the options of windowed operators.
 enum WindowOptions : unsigned { kStrideW = 1, kStrideH = 2, kFilterW = 3, kFilterH = 4 };
@@ -78,7 +80,7 @@ class TfliteLowering {
       }
       if (i == 0 && !shape.empty()) lowering_.set_batch(shape[0]);
       inputs.push_back({name, shape});
-      sources_[tensor] = Kernel::kInput;
+      sources_[tensor] = Kernel::kInput - static_cast<int>(i);
     }
   }
 
