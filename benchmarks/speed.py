@@ -147,8 +147,9 @@ def _training(rounds: int) -> dict[str, float]:
         torch.randn(config.devices, config.network.latent_size, generator=generator),
     )  # fmt: skip
 
-    def episode(loss: Callable[[Learner, Batch], torch.Tensor]) -> Callable[[], object]:
-        return lambda: torch.autograd.grad(loss(learner, batch), leaves, allow_unused=True)
+    def episode(loss: Callable[[Learner, Batch, float], torch.Tensor]) -> Callable[[], object]:
+        weight = config.kl_weight
+        return lambda: torch.autograd.grad(loss(learner, batch, weight), leaves, allow_unused=True)
 
     medians = _median_ms(rounds, {"all": episode(meta_loss), "loop": episode(meta_loss_loop)})
     return {

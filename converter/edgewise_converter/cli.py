@@ -1,4 +1,4 @@
-"""The command line of the host: ``edgewise-converter train|evaluate|compile|inspect|measure``.
+"""The command line of the host: ``edgewise-converter train|evaluate|report|compile|...``.
 
 Exit codes: 0, 1 (one line that says what is wrong), 2 (usage). Each capability adds its own
 subcommands; nothing heavy is imported before it is known what is to be done.
@@ -16,6 +16,7 @@ from edgewise import __version__
 from edgewise.errors import EdgewiseError
 from edgewise_converter import inspect as inspection
 from edgewise_converter.latency import command as latency
+from edgewise_converter.latency import report_command as reporting
 from edgewise_converter.latency.measuring import command as measuring
 
 _INTERRUPTED = 130
@@ -49,7 +50,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     latency.add_train_parser(_capabilities(commands, "train", "learn from data"))
-    latency.add_evaluate_parser(_capabilities(commands, "evaluate", "score on what was not learnt"))
+    evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
+    latency.add_evaluate_parser(evaluating)
+    if "evaluate" in given:
+        # Needs torch, which takes seconds to import.
+        from edgewise_converter.latency import constrained_command
+
+        constrained_command.add_search_parser(evaluating)
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
     if "compile" in given:
         # Needs torch, which takes seconds to import.
@@ -57,6 +64,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         latency_bundle.add_parser(compiling)
     inspection.add_parser(commands)
+    reporting.add_report_parser(commands)
     measuring.add_parser(commands)
     return parser
 

@@ -226,7 +226,7 @@ def test_validation_devices_are_the_splits_or_held_out(data: Path) -> None:
         parser = argparse.ArgumentParser()
         command.add_evaluate_parser(parser.add_subparsers())
         arguments = ["latency", "--table", str(data), "--train", train, "--test", "chip"]
-        return command._Data(parser.parse_args([*arguments, *options])).valid
+        return command.Data(parser.parse_args([*arguments, *options])).valid
 
     assert valid("meta_train,phone_b") == ("phone_b",)
     assert valid("meta_train,phone_b", "--valid", "cpu_a") == ("cpu_a",)

@@ -55,7 +55,7 @@ def gradients(config: TrainingConfig, loss: object) -> list[torch.Tensor]:
     learner = Learner.create(config)
     leaves = [value.requires_grad_() for value in learner.tensors().values()]
     assert callable(loss)
-    return list(torch.autograd.grad(loss(learner, draw(config, 0)), leaves))
+    return list(torch.autograd.grad(loss(learner, draw(config, 0), 0.1), leaves))
 
 
 @pytest.mark.parametrize("embedding_size", [10, 0])
@@ -63,7 +63,7 @@ def test_batching_over_devices_changes_nothing(embedding_size: int) -> None:
     config = replace(SMALL, network=NetworkConfig(embedding_size, 12))
     batch = draw(config, 0)
     learner = Learner.create(config)
-    torch.testing.assert_close(meta_loss(learner, batch), meta_loss_loop(learner, batch))
+    torch.testing.assert_close(meta_loss(learner, batch, 0.1), meta_loss_loop(learner, batch, 0.1))
     for batched, looped in zip(
         gradients(config, meta_loss), gradients(config, meta_loss_loop), strict=True
     ):
@@ -99,7 +99,7 @@ def test_the_outer_gradient_is_of_second_order() -> None:
     def loss(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
         torch.set_default_dtype(torch.float64)
         try:
-            return meta_loss(Learner.from_tensors(tensors), batch)
+            return meta_loss(Learner.from_tensors(tensors), batch, 0.1)
         finally:
             torch.set_default_dtype(torch.float32)
 
@@ -150,6 +150,6 @@ def test_training_lowers_the_error_after_adaptation() -> None:
     config = replace(SMALL, episodes=60, network=NetworkConfig(0, 12))
     trainer = MetaTrainer(config, lambda episode: draw(config, episode))
     fresh = draw(config, 10_000)
-    before = float(meta_loss(trainer.learner.copy(), fresh))
+    before = float(meta_loss(trainer.learner.copy(), fresh, 0.1))
     list(trainer.run())
-    assert float(meta_loss(trainer.learner.copy(), fresh)) < 0.5 * before
+    assert float(meta_loss(trainer.learner.copy(), fresh, 0.1)) < 0.5 * before

@@ -33,7 +33,7 @@ def add_train_parser(subparsers: Any) -> None:
         help="meta-train a latency predictor from tables of timings",
         description="Writes a part of a latency bundle, which `compile latency` assembles.",
     )
-    _add_data(parser, train_required=True)
+    add_data(parser, train_required=True)
     parser.add_argument("--predictor", choices=("help", "edgewise"), required=True)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the part")
     parser.add_argument("--seed", type=int, default=0, help="of a training with chance in it (0)")
@@ -67,7 +67,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "latency", help="score latency predictors and baselines on devices they have not seen"
     )
-    _add_data(parser, train_required=False)
+    add_data(parser, train_required=False)
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--test", metavar="DEVICES", help=_DEVICES_HELP)
     asked.add_argument(
@@ -92,7 +92,8 @@ def add_evaluate_parser(subparsers: Any) -> None:
     parser.set_defaults(run=_evaluate)
 
 
-def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
+def add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
+    """Add the options that name tables, splits, devices and training devices; see :class:`Data`."""
     parser.add_argument(
         "--table",
         type=Path,
@@ -130,7 +131,7 @@ def _add_data(parser: argparse.ArgumentParser, *, train_required: bool) -> None:
     )
 
 
-class _Data:
+class Data:
     """What the options about data name."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
@@ -170,7 +171,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from edgewise_converter.latency.train import use_one_thread
 
     use_one_thread()
-    data = _Data(arguments)
+    data = Data(arguments)
     if arguments.predictor == "edgewise":
         train_edgewise_part(
             data.tables,
@@ -219,7 +220,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     use_one_thread()
     if arguments.samples < 2 or arguments.seeds < 1:
         raise ArgumentError("--samples must be at least 2, and --seeds at least 1")
-    data = _Data(arguments)
+    data = Data(arguments)
     every = predictors_of(data.merged.space)
     names = every if arguments.predictors == "all" else arguments.predictors.split(",")
     question = Question(

@@ -51,7 +51,7 @@ def evaluate_left_out(question: Question, by: str) -> list[Fold]:
         ArgumentError: nothing is left to train on, or a method cannot do with what is.
     """
     folds = []
-    for name, train, test in _splits(question.train, question.info, by):
+    for name, train, test in split_devices(question.train, question.info, by):
         valid = tuple(device for device in train if device in question.valid)
         if not valid or valid == train:
             valid = hold_out(train, question.info)
@@ -60,7 +60,7 @@ def evaluate_left_out(question: Question, by: str) -> list[Fold]:
     return folds
 
 
-def _splits(
+def split_devices(
     devices: Sequence[str], info: Mapping[str, DeviceInfo], by: str
 ) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Name, devices to train on and devices to test of each fold."""

@@ -22,7 +22,7 @@ from edgewise_converter.compile.help_graph import pack_learner
 from edgewise_converter.latency.encodings.registry import encoding_of, help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS, HelpData, standard_noise
-from edgewise_converter.latency.meta_training import TrainingConfig
+from edgewise_converter.latency.meta_training import TrainingConfig, kl_weight_of
 from edgewise_converter.latency.prior import PriorSettings, fit_devices, train_prior
 from edgewise_converter.latency.prior_selection import FamilyLeaveOut, select_settings
 from edgewise_converter.latency.protocols import domain_of
@@ -143,6 +143,7 @@ def train_help_part(
         network=NetworkConfig(samples, columns=encoding_of(table.space).columns),
         episodes=episodes,
         samples=samples,
+        kl_weight=kl_weight_of(table.space),
         seed=seed,
     )
     with tqdm(total=config.episodes, unit="episode", disable=None) as bar:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from edgewise_converter.latency.encodings.registry import help_inputs
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import HelpData
-from edgewise_converter.latency.meta_training import TrainingConfig
+from edgewise_converter.latency.meta_training import TrainingConfig, kl_weight_of
 from edgewise_converter.latency.methods import Adapter, Sources
 from edgewise_converter.latency.protocols import Target
 from edgewise_converter.latency.scoring import Estimate
@@ -43,6 +43,7 @@ class MetaLearner:
             learn_rates=self.learn_rates,
             episodes=sources.episodes,
             samples=sources.samples,
+            kl_weight=kl_weight_of(sources.space.name),
             seed=sources.seed,
         )
 
