@@ -131,7 +131,8 @@ Doubles features(const Space& space, const py::object& archs, const Doubles& exe
 }
 
 Prior make_prior(const Space& space, std::vector<std::string> names, const Doubles& names_weight,
-                 const Doubles& execution, const Doubles& mean, const Doubles& covariance,
+                 const Doubles& execution, const Doubles& mean, const Doubles& factors,
+                 const Doubles& factor_variance, const Doubles& own_variance,
                  const Doubles& covariance_weight, const Doubles& noise,
                  const Doubles& noise_weight, double floor, double interval_scale) {
   LatencyPriorData data;
@@ -139,7 +140,9 @@ Prior make_prior(const Space& space, std::vector<std::string> names, const Doubl
   data.semantics_log_weight = to_vector(names_weight);
   data.execution = to_vector(execution);
   data.mean = to_vector(mean);
-  data.covariance = to_vector(covariance);
+  data.factors = to_vector(factors);
+  data.factor_variance = to_vector(factor_variance);
+  data.own_variance = to_vector(own_variance);
   data.covariance_log_weight = to_vector(covariance_weight);
   data.noise = to_vector(noise);
   data.noise_log_weight = to_vector(noise_weight);
@@ -166,8 +169,9 @@ void bind_latency(py::module_& module) {
   py::class_<Prior>(module, "LatencyPrior")
       .def(py::init(&make_prior), py::kw_only(), py::arg("space"), py::arg("semantics"),
            py::arg("semantics_log_weight"), py::arg("execution"), py::arg("mean"),
-           py::arg("covariance"), py::arg("covariance_log_weight"), py::arg("noise"),
-           py::arg("noise_log_weight"), py::arg("floor"), py::arg("interval_scale"))
+           py::arg("factors"), py::arg("factor_variance"), py::arg("own_variance"),
+           py::arg("covariance_log_weight"), py::arg("noise"), py::arg("noise_log_weight"),
+           py::arg("floor"), py::arg("interval_scale"))
       .def_static(
           "load",
           [](const Space& space, const Bundle& bundle) {

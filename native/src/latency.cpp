@@ -40,6 +40,12 @@ void expect_size(const std::vector<double>& values, std::size_t size, const char
   }
 }
 
+void expect_variances(const std::vector<double>& values, const char* name) {
+  if (std::any_of(values.begin(), values.end(), [](double v) { return v < 0.0; })) {
+    fail(std::string("latency prior: ") + name + " has a negative value");
+  }
+}
+
 }  // namespace
 
 LatencyPrior::LatencyPrior(const Space& space, LatencyPriorData data)
@@ -58,11 +64,16 @@ LatencyPrior::LatencyPrior(const Space& space, LatencyPriorData data)
   const std::size_t columns = features_.front()->columns();
   const std::size_t covariances = data_.covariance_log_weight.size();
   expect_size(data_.mean, columns, "mean");
-  expect_size(data_.covariance, covariances * columns * columns, "covariance");
+  const std::size_t factors = data_.factors.size() / columns;
+  expect_size(data_.factors, columns * factors, "factors");
+  expect_size(data_.factor_variance, covariances * factors, "factor_variance");
+  expect_size(data_.own_variance, covariances * columns, "own_variance");
   expect_size(data_.covariance_log_weight, covariances, "covariance_log_weight");
   expect_size(data_.noise_log_weight, data_.noise.size(), "noise_log_weight");
   expect_size(data_.noise, data_.noise_log_weight.size(), "noise");
   expect_size({data_.floor, data_.interval_scale}, 2, "floor and interval_scale");
+  expect_variances(data_.factor_variance, "factor_variance");
+  expect_variances(data_.own_variance, "own_variance");
   const bool positive = *std::min_element(data_.noise.begin(), data_.noise.end()) > 0.0 &&
                         data_.floor > 0.0 && data_.interval_scale > 0.0;
   if (!positive) fail("latency prior: noise, floor and interval_scale must be positive");
@@ -88,14 +99,11 @@ AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
 }
 
 LatencyBelief LatencyPrior::belief() const {
-  const std::size_t cells = columns() * columns();
-  std::vector<double> covariance(cells, 0.0);
+  Matrix covariance = Matrix::Zero(index(columns()), index(columns()));
   for (std::size_t g = 0; g < data_.covariance_log_weight.size(); ++g) {
-    const double weight = std::exp(data_.covariance_log_weight[g]);
-    for (std::size_t i = 0; i < cells; ++i) {
-      covariance[i] += weight * data_.covariance[g * cells + i];
-    }
+    covariance += std::exp(data_.covariance_log_weight[g]) * prior_covariance(data_, g);
   }
+  const std::vector<double> cells(covariance.data(), covariance.data() + covariance.size());
   double log_noise = 0.0;
   for (std::size_t r = 0; r < data_.noise.size(); ++r) {
     log_noise += std::exp(data_.noise_log_weight[r]) * std::log(data_.noise[r]);
@@ -103,7 +111,7 @@ LatencyBelief LatencyPrior::belief() const {
   LatencyBelief belief;
   for (std::size_t h = 0; h < features_.size(); ++h) {
     belief.push_back({h, features_[h], std::exp(data_.semantics_log_weight[h]),
-                      std::exp(log_noise), 1.0, data_.mean, covariance});
+                      std::exp(log_noise), 1.0, data_.mean, cells, {}});
   }
   return belief;
 }
@@ -155,7 +163,7 @@ void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double co
       const double noise = term.noise * std::max(mean, floor_ * term.scale);
       const double offset = mean - first;
       drift += term.weight * offset;
-      second += term.weight * (quadratic(row, term.covariance.data(), term.mean.size()) +
+      second += term.weight * (term.spread.variance(row) +
                                noise * noise + offset * offset);
     }
     ms[i] = std::max(first + drift, least_ms_);

@@ -55,7 +55,9 @@ LatencyPrior LatencyPrior::load(const Space& space, const Bundle& bundle) {
   data.semantics_log_weight = numbers(bundle, "semantics_log_weight");
   data.execution = numbers(bundle, "execution");
   data.mean = numbers(bundle, "mean");
-  data.covariance = numbers(bundle, "covariance");
+  data.factors = numbers(bundle, "factors");
+  data.factor_variance = numbers(bundle, "factor_variance");
+  data.own_variance = numbers(bundle, "own_variance");
   data.covariance_log_weight = numbers(bundle, "covariance_log_weight");
   data.noise = numbers(bundle, "noise");
   data.noise_log_weight = numbers(bundle, "noise_log_weight");

@@ -4,8 +4,10 @@
 #include <Eigen/Dense>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "edgewise/features.hpp"
+#include "edgewise/latency.hpp"
 
 namespace edgewise {
 
@@ -22,17 +24,18 @@ inline double dot(const FeatureRow& row, const double* weights) noexcept {
   return sum;
 }
 
-// row' C row, with C symmetric, (columns, columns), row-major.
-inline double quadratic(const FeatureRow& row, const double* covariance,
-                        std::size_t columns) noexcept {
-  double sum = 0.0;
-  for (int i = 0; i < row.size; ++i) {
-    const double* line = covariance + row.column[i] * columns;
-    double half = 0.5 * row.value[i] * line[row.column[i]];
-    for (int j = 0; j < i; ++j) half += row.value[j] * line[row.column[j]];
-    sum += row.value[i] * half;
-  }
-  return 2.0 * sum;
+// Covariance `g` of a prior, (P, P).
+Matrix prior_covariance(const LatencyPriorData& prior, std::size_t g);
+
+inline Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
+
+inline Eigen::Map<const Matrix> matrix(const std::vector<double>& values, std::size_t rows,
+                                       std::size_t columns) {
+  return {values.data(), index(rows), index(columns)};
+}
+
+inline Eigen::Map<const Vector> column(const double* values, std::size_t n) {
+  return {values, index(n)};
 }
 
 }  // namespace edgewise

@@ -15,16 +15,6 @@ namespace {
 // Hypotheses less probable than this change no prediction visibly and are dropped.
 constexpr double kLeastWeight = 1e-3;
 
-Eigen::Index index(std::size_t n) { return static_cast<Eigen::Index>(n); }
-
-Eigen::Map<const Matrix> square(const double* values, std::size_t side) {
-  return {values, index(side), index(side)};
-}
-
-Eigen::Map<const Vector> column(const std::vector<double>& values) {
-  return {values.data(), index(values.size())};
-}
-
 // The step of the clock that took the timings, in ms: the coarsest of which all are multiples, or 0
 // when they are multiples of none. A clock of whole milliseconds is no rare thing on phones.
 double clock_step(const double* ms, std::size_t n) {
@@ -46,11 +36,12 @@ double median(Vector values) {
 
 // The timings as one graph semantics sees them.
 struct View {
-  Matrix features;   // (n, P)
-  Matrix probes;     // (kProbes, P)
-  double scale;      // ms
-  Vector time;       // (n,) in units of scale
-  Vector surprise;   // (n,) time less the prior mean
+  Matrix features;            // (n, P)
+  Matrix probes;              // (kProbes, P)
+  std::vector<Matrix> cross;  // (n, P) each covariance's: of the timings with the costs
+  double scale;               // ms
+  Vector time;                // (n,) in units of scale
+  Vector surprise;            // (n,) time less the prior mean
 };
 
 // What one fit predicts of the probes.
@@ -63,11 +54,18 @@ struct Outlook {
 // Architectures from all over a space, on which the shape of errors is looked at.
 constexpr std::size_t kProbes = 16;
 
+// Drawn evenly, and always the same ones.
 std::vector<std::uint8_t> probe_codes(const Space& space) {
+  const std::vector<std::vector<std::uint8_t>> choices = space.choices();
   std::vector<std::uint8_t> codes(kProbes * space.code_length());
-  for (std::size_t i = 0; i < kProbes; ++i) {
-    space.codes_of((2 * i + 1) * space.size() / (2 * kProbes), &codes[i * space.code_length()]);
+  std::uint64_t state = 1;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    // The multiplier of Knuth's MMIX; the high bits are the random ones.
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const auto& values = choices[i % choices.size()];
+    codes[i] = values[(state >> 33) % values.size()];
   }
+  for (std::size_t i = 0; i < kProbes; ++i) space.canonical(&codes[i * space.code_length()]);
   return codes;
 }
 
@@ -87,6 +85,7 @@ class Updater {
       : prior_(prior),
         features_(features),
         columns_(prior.mean.size()),
+        mean_(column(prior.mean.data(), columns_)),
         ms_(ms, index(n)),
         rounding_(clock_step(ms, n) / std::sqrt(12.0)) {
     const std::vector<std::uint8_t> probes = probe_codes(space);
@@ -94,6 +93,10 @@ class Updater {
       views_.push_back(view(*hypothesis, space.code_length(), codes, n));
       views_.back().probes =
           dense_features(*hypothesis, space.code_length(), probes.data(), kProbes);
+    }
+    for (std::size_t g = 0; g < prior.covariance_log_weight.size(); ++g) {
+      covariances_.push_back(prior_covariance(prior, g));
+      for (View& view : views_) view.cross.push_back(view.features * covariances_.back());
     }
     fit_all();
     believe();
@@ -104,8 +107,8 @@ class Updater {
  private:
   View view(const Features& features, std::size_t code_length, const std::uint8_t* codes,
             std::size_t n) const {
-    View view{dense_features(features, code_length, codes, n), {}, 1.0, {}, {}};
-    const Vector expected = view.features * column(prior_.mean);
+    View view{dense_features(features, code_length, codes, n), {}, {}, 1.0, {}, {}};
+    const Vector expected = view.features * mean_;
     // The prior knows the shape of a device's costs, not its speed. A first guess of the speed
     // suffices: the covariance along the mean corrects it. The median, for a network may fold away.
     view.scale = median(ms_.cwiseQuotient(expected.cwiseMax(kLeastExpected)));
@@ -120,8 +123,7 @@ class Updater {
       const View& view = views_[h];
       const Vector unit = view.time.cwiseMax(prior_.floor);
       for (std::size_t g = 0; g < covariances; ++g) {
-        const Matrix prior_of_timings =
-            view.features * covariance(g) * view.features.transpose();
+        const Matrix prior_of_timings = view.cross[g] * view.features.transpose();
         for (std::size_t r = 0; r < prior_.noise.size(); ++r) {
           fits_.push_back(fit(h, g, r, prior_of_timings, unit));
         }
@@ -188,22 +190,31 @@ class Updater {
   // The moments of a mixture of the fits of one graph semantics.
   LatencyTerm term(std::size_t h, const std::vector<std::pair<double, const Fit*>>& parts) {
     const View& view = views_[h];
+    const Eigen::Index n = ms_.size();
     double weight = 0.0;
     double noise = 0.0;
     Vector mean = Vector::Zero(index(columns_));
-    Matrix second = Matrix::Zero(index(columns_), index(columns_));
+    std::vector<double> of_prior(view.cross.size(), 0.0);
+    // The rows of `down` lessen the covariance, those of `up` add to it.
+    Matrix down(n * index(parts.size()), index(columns_));
+    Matrix up(index(parts.size()), index(columns_));
+    Eigen::Index at = 0;
     for (const auto& [share, fit] : parts) {
-      const Matrix prior = covariance(fit->covariance);
       const Matrix gain =
-          fit->lower.triangularView<Eigen::Lower>().solve(view.features * prior);
+          fit->lower.triangularView<Eigen::Lower>().solve(view.cross[fit->covariance]);
       // Moments about the prior mean, which all parts share.
       const Vector shift = gain.transpose() * fit->whitened;
-      const Matrix left = prior - gain.transpose() * gain;
       mean += share * shift;
-      second.noalias() += share * (left + shift * shift.transpose());
-      outlooks_.push_back(outlook(view, share, prior_.noise[fit->noise], shift, left));
+      of_prior[fit->covariance] += share;
+      down.middleRows(at * n, n) = std::sqrt(share) * gain;
+      up.row(at++) = std::sqrt(share) * shift.transpose();
+      outlooks_.push_back(outlook(view, share, *fit, shift, gain));
       weight += share;
       noise += share * prior_.noise[fit->noise] * prior_.noise[fit->noise];
+    }
+    Matrix second = up.transpose() * up - down.transpose() * down;
+    for (std::size_t g = 0; g < of_prior.size(); ++g) {
+      if (of_prior[g] > 0.0) second += of_prior[g] * covariances_[g];
     }
     mean /= weight;
     second /= weight;
@@ -217,26 +228,25 @@ class Updater {
     term.scale = view.scale;
     term.mean.resize(columns_);
     Eigen::Map<Vector>(term.mean.data(), index(columns_)) =
-        (mean + column(prior_.mean)) * view.scale;
+        (mean + mean_) * view.scale;
     term.covariance.resize(columns_ * columns_);
     Eigen::Map<Matrix>(term.covariance.data(), index(columns_), index(columns_)) =
         0.5 * view.scale * view.scale * (second + second.transpose());
+    term.spread = VarianceFactor::of(term.covariance, columns_);
     return term;
   }
 
-  Outlook outlook(const View& view, double weight, double noise, const Vector& shift,
-                  const Matrix& covariance) const {
-    const Vector mean = view.probes * (column(prior_.mean) + shift);
-    const Vector spread = noise * mean.cwiseMax(prior_.floor);
-    Vector variance =
-        (view.probes * covariance).cwiseProduct(view.probes).rowwise().sum() + spread.cwiseAbs2();
+  Outlook outlook(const View& view, double weight, const Fit& fit, const Vector& shift,
+                  const Matrix& gain) const {
+    const Vector mean = view.probes * (mean_ + shift);
+    const Vector spread = prior_.noise[fit.noise] * mean.cwiseMax(prior_.floor);
+    const Matrix& covariance = covariances_[fit.covariance];
+    Vector variance = (view.probes * covariance).cwiseProduct(view.probes).rowwise().sum() -
+                      (view.probes * gain.transpose()).rowwise().squaredNorm();
+    variance = variance.cwiseMax(0.0) + spread.cwiseAbs2();
     variance *= view.scale * view.scale;
     variance.array() += rounding_ * rounding_;
     return {weight, mean * view.scale, variance};
-  }
-
-  Eigen::Map<const Matrix> covariance(std::size_t g) const {
-    return square(prior_.covariance.data() + g * columns_ * columns_, columns_);
   }
 
   // Of the mean device, in units of scale: keeps the ratio of a near-empty network tame.
@@ -245,9 +255,11 @@ class Updater {
   const LatencyPriorData& prior_;
   const std::vector<std::shared_ptr<const Features>>& features_;
   std::size_t columns_;
+  Eigen::Map<const Vector> mean_;
   Eigen::Map<const Vector> ms_;
   double rounding_;          // standard deviation, ms, of what the clock rounds away
-  std::vector<View> views_;  // one per graph semantics
+  std::vector<Matrix> covariances_;  // (P, P) each
+  std::vector<View> views_;          // one per graph semantics
   std::vector<Fit> fits_;
   std::vector<Outlook> outlooks_;  // one per fit that is kept
   LatencyBelief belief_;

@@ -41,8 +41,9 @@ LatencyPriorData plain_prior() {
   data.execution = execution_table(space(), "reachable");
   const std::size_t columns = feature_names(space()).size();
   data.mean.assign(columns, 0.1);
-  data.covariance.assign(columns * columns, 0.0);
-  for (std::size_t i = 0; i < columns; ++i) data.covariance[i * columns + i] = 0.01;
+  data.factors.assign(columns, 0.0);
+  data.factor_variance = {0.0};
+  data.own_variance.assign(columns, 0.01);
   data.covariance_log_weight = {0.0};
   data.noise = {0.001, 0.1};
   data.noise_log_weight = {0.0, 0.0};
@@ -126,7 +127,13 @@ TEST(a_prior_that_does_not_fit_together_is_refused) {
   data.semantics.clear();
   CHECK(refuses(data));
   data = plain_prior();
-  data.covariance[0] = std::nan("");
+  data.own_variance[0] = std::nan("");
+  CHECK(refuses(data));
+  data = plain_prior();
+  data.factor_variance[0] = -1.0;
+  CHECK(refuses(data));
+  data = plain_prior();
+  data.factors.pop_back();
   CHECK(refuses(data));
 }
 

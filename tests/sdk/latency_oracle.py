@@ -17,8 +17,18 @@ FloatArray = NDArray[np.float64]
 
 SPACE = get_space("nasbench201")
 COLUMNS = len(_core.feature_names(SPACE))
-# Where the shape of errors is looked at: 16 architectures from all over the space.
-PROBES = [SPACE.architectures()[(2 * i + 1) * SPACE.size // 32] for i in range(16)]
+
+
+def _probes() -> list[str]:
+    """Where the shape of errors is looked at: 16 architectures by the core's own generator."""
+    state, codes = 1, []
+    for values in SPACE.choices * 16:
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        codes.append(values[(state >> 33) % len(values)])
+    return SPACE.decode(np.array(codes, np.uint8).reshape(16, -1))
+
+
+PROBES = _probes()
 
 
 @dataclass
@@ -39,12 +49,22 @@ class PriorData:
     semantics_log_weight: FloatArray
     execution: FloatArray
     mean: FloatArray
-    covariance: FloatArray
+    factors: FloatArray
+    factor_variance: FloatArray
+    own_variance: FloatArray
     covariance_log_weight: FloatArray
     noise: FloatArray
     noise_log_weight: FloatArray
     floor: float = 0.25
     interval_scale: float = 1.2
+
+    @property
+    def covariance(self) -> FloatArray:
+        """(G, P, P)."""
+        pairs = zip(self.factor_variance, self.own_variance, strict=True)
+        return np.array(
+            [self.factors * shared @ self.factors.T + np.diag(own) for shared, own in pairs]
+        )
 
     def core(self) -> _core.LatencyPrior:
         """The core's predictor."""
@@ -55,13 +75,14 @@ def random_prior(seed: int) -> PriorData:
     """A prior with three graph semantics, two covariances and three noise levels."""
     rng = np.random.default_rng(seed)
     tables = [_core.execution_table(SPACE, name) for name in SPACE.semantics]
-    factors = rng.normal(size=(2, COLUMNS, COLUMNS)) * 0.05
     return PriorData(
         semantics=list(SPACE.semantics),
         semantics_log_weight=rng.normal(size=3),
         execution=np.array(tables),
         mean=rng.uniform(0.05, 0.3, size=COLUMNS),
-        covariance=factors @ factors.transpose(0, 2, 1) + 1e-4 * np.eye(COLUMNS),
+        factors=rng.normal(size=(COLUMNS, 30)) * 0.05,
+        factor_variance=rng.uniform(0.1, 2.0, size=(2, 30)),
+        own_variance=rng.uniform(0.5e-4, 2e-4, size=(2, COLUMNS)),
         covariance_log_weight=rng.normal(size=2),
         noise=np.array([0.01, 0.03, 0.1]),
         noise_log_weight=rng.normal(size=3),
@@ -78,7 +99,7 @@ def predict(
     """(ms, low, high) of ``archs``: every combination of hypotheses, none dropped."""
     parts: list[Part] = []
     log_evidence: list[float] = []
-    per_semantics = len(prior.covariance) * len(prior.noise)
+    per_semantics = len(prior.own_variance) * len(prior.noise)
     asked = [*archs, *PROBES]
     for table in prior.execution:
         phi, query = _core.features(SPACE, timed, table), _core.features(SPACE, asked, table)

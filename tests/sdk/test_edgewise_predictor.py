@@ -32,7 +32,7 @@ def timings(seed: int, count: int) -> tuple[list[str], np.ndarray]:
 
 def one_hypothesis(prior: oracle.PriorData) -> oracle.PriorData:
     """The same with one graph semantics, covariance and noise level."""
-    for name in vars(prior).keys() - {"mean", "floor", "interval_scale"}:
+    for name in vars(prior).keys() - {"mean", "factors", "floor", "interval_scale"}:
         setattr(prior, name, getattr(prior, name)[:1])
     return prior
 
@@ -55,8 +55,9 @@ def test_prediction_equals_the_oracle_to_the_last_digits_with_one_hypothesis() -
     archs, ms = timings(0, 10)
     got = prior.core().adapt(archs, ms).predict(FULL[:500])
     expected = oracle.predict(prior, archs, ms, FULL[:500])
-    for mine, theirs in zip(got, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-10)
+    # Variances are computed in single precision.
+    for mine, theirs, within in zip(got, expected, (1e-10, 1e-5, 1e-5), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=within)
 
 
 def test_one_architecture_gives_the_same_floats_as_many() -> None:
@@ -87,7 +88,7 @@ def test_scale_of_the_timings_is_the_scale_of_the_predictions() -> None:
     archs, ms = timings(3, 10)
     prior = oracle.random_prior(3).core()
     slow, fast = (prior.adapt(archs, ms * factor).predict(ARCHS) for factor in (1000.0, 1.0))
-    np.testing.assert_allclose(slow, np.array(fast) * 1000.0, rtol=1e-9)
+    np.testing.assert_allclose(slow, np.array(fast) * 1000.0, rtol=1e-5)
 
 
 def test_embedding_is_the_expected_cost_of_each_feature() -> None:
@@ -191,7 +192,9 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         ("mean", np.zeros(3)),
         ("execution", np.zeros((3, 64))),
         ("noise", np.array([0.01, 0.0, 0.1])),
-        ("covariance", np.full((2, oracle.COLUMNS, oracle.COLUMNS), np.nan)),
+        ("factors", np.full((oracle.COLUMNS, 30), np.nan)),
+        ("factor_variance", np.ones((2, 29))),
+        ("own_variance", np.full((2, oracle.COLUMNS), -1.0)),
         ("interval_scale", -1.0),
     ],
 )

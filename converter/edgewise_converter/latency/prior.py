@@ -112,8 +112,26 @@ class DeviceFit:
 
 
 @dataclass(frozen=True)
+class Covariances:
+    """G covariances of P costs, factors diag(variance[g]) factors' + diag(own[g]).
+
+    Attributes:
+        factors: (P, F).
+        variance: (G, F).
+        own: (G, P).
+    """
+
+    factors: FloatArray
+    variance: FloatArray
+    own: FloatArray
+
+
+@dataclass(frozen=True)
 class Prior:
-    """A trained prior. Sizes: H semantics, G covariances, R noise levels, P feature columns."""
+    """A trained prior.
+
+    Sizes: H semantics, G covariances, F factors of them, R noise levels, P feature columns.
+    """
 
     space: str
     devices: tuple[str, ...]
@@ -122,7 +140,9 @@ class Prior:
     semantics_log_weight: FloatArray
     execution: FloatArray
     mean: FloatArray
-    covariance: FloatArray
+    factors: FloatArray
+    factor_variance: FloatArray
+    own_variance: FloatArray
     covariance_log_weight: FloatArray
     noise: FloatArray
     noise_log_weight: FloatArray
@@ -139,7 +159,9 @@ class Prior:
             semantics_log_weight=self.semantics_log_weight,
             execution=self.execution,
             mean=self.mean,
-            covariance=self.covariance,
+            factors=self.factors,
+            factor_variance=self.factor_variance,
+            own_variance=self.own_variance,
             covariance_log_weight=self.covariance_log_weight,
             noise=self.noise,
             noise_log_weight=self.noise_log_weight,
@@ -156,7 +178,9 @@ class Prior:
             "edgewise.semantics_log_weight": self.semantics_log_weight,
             "edgewise.execution": self.execution,
             "edgewise.mean": self.mean,
-            "edgewise.covariance": self.covariance,
+            "edgewise.factors": self.factors,
+            "edgewise.factor_variance": self.factor_variance,
+            "edgewise.own_variance": self.own_variance,
             "edgewise.covariance_log_weight": self.covariance_log_weight,
             "edgewise.noise": self.noise,
             "edgewise.noise_log_weight": self.noise_log_weight,
@@ -211,7 +235,7 @@ def build_prior(
     costs = np.array([fit.costs for fit in fits])
     mean = weights @ costs
     names, execution, log_weight = _hypotheses(get_space(space), fits, info, weights, settings)
-    covariance = _covariances(mean, costs - mean, weights, settings)
+    covariances = _covariances(mean, costs - mean, weights, settings)
     noise = np.array(settings.noise)
     return Prior(
         space=space,
@@ -221,8 +245,10 @@ def build_prior(
         semantics_log_weight=log_weight,
         execution=execution,
         mean=mean,
-        covariance=covariance,
-        covariance_log_weight=np.zeros(len(covariance)),
+        factors=covariances.factors,
+        factor_variance=covariances.variance,
+        own_variance=covariances.own,
+        covariance_log_weight=np.zeros(len(covariances.own)),
         noise=noise,
         noise_log_weight=-0.5
         * (np.log(noise / settings.noise_centre) / settings.noise_deviation) ** 2,
@@ -305,31 +331,39 @@ def _hypotheses(
 
 def _covariances(
     mean: FloatArray, spread: FloatArray, weights: FloatArray, settings: PriorSettings
-) -> FloatArray:
-    """(G, P, P): one for each combination of ``spreads`` and ``edge_spreads``."""
-    low_rank = settings.low_rank * (spread * weights[:, None]).T @ spread
-    speed = settings.speed**2 * np.outer(mean, mean)
+) -> Covariances:
+    """One for each combination of ``spreads`` and ``edge_spreads``."""
     operations = (len(mean) - 1) // EDGES
     of_operation = np.abs(mean[:-1].reshape(EDGES, operations)).mean(axis=0)
-    size = np.tile(np.maximum(of_operation, settings.least_operation), EDGES)
+    size = np.maximum(of_operation, settings.least_operation)
     average = float(of_operation.mean())
-    operation = np.tile(np.arange(operations), EDGES)
-    edge = np.repeat(np.arange(EDGES), operations)
-    shared = np.zeros_like(low_rank)
-    shared[:-1, :-1] = (
-        settings.operation**2 * np.outer(size, size) * (operation[:, None] == operation)
+    network = np.zeros((len(mean), 1))
+    network[-1] = settings.network
+    devices = np.sqrt(settings.low_rank * weights)[:, None] * spread
+    broad = np.column_stack((devices.T, settings.speed * mean))
+    alike = np.kron(np.ones((EDGES, 1)), np.diag(size))  # an operation on all edges
+    position = np.kron(np.eye(EDGES), np.ones((operations, 1)))
+    level: FloatArray = LEVELS[:, None] * average
+    levels = np.column_stack(
+        (np.kron(level, np.ones((operations, 1))), np.kron(level, np.eye(operations)))
     )
-    shared[-1, -1] = settings.network**2
-    single = np.zeros_like(low_rank)
-    single[:-1, :-1] = settings.edge**2 * np.diag(size**2)
-    single[:-1, :-1] += (settings.position * average) ** 2 * (edge[:, None] == edge)
-    level = LEVELS[edge]
-    alike = 1.0 + (operation[:, None] == operation)
-    single[:-1, :-1] += (settings.level * average) ** 2 * np.outer(level, level) * alike
-    return np.array(
-        [
-            low_rank + speed + factor * (shared + edge_factor * single)
-            for factor in settings.spreads
-            for edge_factor in settings.edge_spreads
-        ]
+    operation: FloatArray = settings.operation * alike
+    shared = np.column_stack((_with_network(operation), network))
+    single = _with_network(
+        np.column_stack((settings.position * average * position, settings.level * levels))
     )
+    own = np.append((settings.edge * np.tile(size, EDGES)) ** 2, 0.0)
+    pairs = [(a, a * b) for a in settings.spreads for b in settings.edge_spreads]
+    ones = np.ones(broad.shape[1])
+    return Covariances(
+        factors=np.column_stack((broad, shared, single)),
+        variance=np.array(
+            [np.concatenate((ones, [a] * shared.shape[1], [b] * single.shape[1])) for a, b in pairs]
+        ),
+        own=np.array([b * own for _, b in pairs]),
+    )
+
+
+def _with_network(factors: FloatArray) -> FloatArray:
+    """Factors of the operations (P - 1, F) as factors of all costs (P, F)."""
+    return np.concatenate((factors, np.zeros((1, factors.shape[1]))))

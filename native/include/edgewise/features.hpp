@@ -17,7 +17,7 @@ class Space;
 
 // The non-zero features of one architecture.
 struct FeatureRow {
-  static constexpr int kCapacity = 32;
+  static constexpr int kCapacity = 64;
   int size = 0;
   std::uint16_t column[kCapacity];
   double value[kCapacity];

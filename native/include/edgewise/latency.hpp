@@ -22,18 +22,33 @@ namespace edgewise {
 class Bundle;
 class Space;
 
-// What meta-training found. H semantics, G covariances, R noise levels, P feature columns.
+// What meta-training found. H semantics, G covariances, R noise levels, P feature columns, F factors.
+// Covariance g of the costs is factors diag(factor_variance[g]) factors' + diag(own_variance[g]).
 struct LatencyPriorData {
   std::vector<std::string> semantics;          // (H,) names
   std::vector<double> semantics_log_weight;    // (H,) unnormalised log prior
   std::vector<double> execution;               // (H, patterns, positions), see features.hpp
   std::vector<double> mean;                    // (P,) costs of a device whose scale is 1
-  std::vector<double> covariance;              // (G, P, P)
+  std::vector<double> factors;                 // (P, F) ways in which costs differ together
+  std::vector<double> factor_variance;         // (G, F)
+  std::vector<double> own_variance;            // (G, P) of each cost by itself
   std::vector<double> covariance_log_weight;   // (G,)
   std::vector<double> noise;                   // (R,) relative standard deviations of a timing
   std::vector<double> noise_log_weight;        // (R,)
   double floor = 0.25;           // noise is relative to ms, but to no less than floor x scale
   double interval_scale = 1.0;   // widens intervals; calibrated on left-out device families
+};
+
+// A covariance (P, P) from which variances of sparse rows come fast: a product of a thin factor with
+// itself, and a diagonal for what is left. Exact up to single precision while P <= kRank; beyond
+// that, what is left between different columns is neglected.
+struct VarianceFactor {
+  static constexpr std::size_t kRank = 32;
+  std::vector<float> factor;  // (P, kRank)
+  std::vector<float> rest;    // (P,)
+
+  static VarianceFactor of(const std::vector<double>& covariance, std::size_t columns);
+  double variance(const FeatureRow& row) const noexcept;
 };
 
 // One graph semantics and what is believed of a device's costs under it.
@@ -45,6 +60,7 @@ struct LatencyTerm {
   double scale = 1.0;                 // ms
   std::vector<double> mean;           // (P,) ms
   std::vector<double> covariance;     // (P, P) ms^2
+  VarianceFactor spread;              // the same, for predicting
 };
 
 // A belief about a device: a mixture over graph semantics.
