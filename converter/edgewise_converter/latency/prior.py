@@ -347,8 +347,7 @@ def _covariances(
     levels = np.column_stack(
         (np.kron(level, np.ones((operations, 1))), np.kron(level, np.eye(operations)))
     )
-    operation: FloatArray = settings.operation * alike
-    shared = np.column_stack((_with_network(operation), network))
+    shared = np.column_stack((_with_network(np.multiply(settings.operation, alike)), network))
     single = _with_network(
         np.column_stack((settings.position * average * position, settings.level * levels))
     )
