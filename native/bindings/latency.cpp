@@ -20,6 +20,8 @@ using edgewise::AdaptedLatency;
 using edgewise::Bundle;
 using edgewise::Error;
 using edgewise::ErrorKind;
+using edgewise::FeatureColumn;
+using edgewise::FeatureKind;
 using edgewise::LatencyPrior;
 using edgewise::LatencyPriorData;
 using edgewise::Space;
@@ -154,6 +156,19 @@ Prior make_prior(const Space& space, std::vector<std::string> names, const Doubl
 }  // namespace
 
 void bind_latency(py::module_& module) {
+  py::class_<FeatureColumn>(module, "FeatureColumn")
+      .def_readonly("name", &FeatureColumn::name)
+      .def_property_readonly("kind",
+                             [](const FeatureColumn& column) {
+                               switch (column.kind) {
+                                 case FeatureKind::kCount: return "count";
+                                 case FeatureKind::kSize: return "size";
+                                 case FeatureKind::kNetwork: return "network";
+                               }
+                               return "unknown";
+                             })
+      .def_readonly("kernels", &FeatureColumn::kernels);
+
   py::class_<Adapted>(module, "AdaptedLatency")
       .def("predict", &predict, py::arg("archs"), py::arg("confidence") = edgewise::kUsualConfidence)
       .def_property_readonly(
@@ -185,5 +200,5 @@ void bind_latency(py::module_& module) {
 
   module.def("execution_table", &execution_table, py::arg("space"), py::arg("semantics"));
   module.def("features", &features, py::arg("space"), py::arg("archs"), py::arg("execution"));
-  module.def("feature_names", &edgewise::feature_names, py::arg("space"));
+  module.def("feature_columns", &edgewise::feature_columns, py::arg("space"));
 }

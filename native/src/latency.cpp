@@ -63,7 +63,7 @@ LatencyPrior::LatencyPrior(const Space& space, LatencyPriorData data)
   }
   const std::size_t columns = features_.front()->columns();
   const std::size_t covariances = data_.covariance_log_weight.size();
-  expect_size(data_.mean, columns, "mean");
+  expect_size(data_.mean, covariances * columns, "mean");
   const std::size_t factors = data_.factors.size() / columns;
   expect_size(data_.factors, columns * factors, "factors");
   expect_size(data_.factor_variance, covariances * factors, "factor_variance");
@@ -99,11 +99,18 @@ AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
 }
 
 LatencyBelief LatencyPrior::belief() const {
-  Matrix covariance = Matrix::Zero(index(columns()), index(columns()));
+  const Eigen::Index size = index(columns());
+  Vector mean = Vector::Zero(size);
+  Matrix second = Matrix::Zero(size, size);
   for (std::size_t g = 0; g < data_.covariance_log_weight.size(); ++g) {
-    covariance += std::exp(data_.covariance_log_weight[g]) * prior_covariance(data_, g);
+    const double weight = std::exp(data_.covariance_log_weight[g]);
+    const auto own = column(&data_.mean[g * columns()], columns());
+    mean += weight * own;
+    second += weight * (prior_covariance(data_, g) + own * own.transpose());
   }
-  const std::vector<double> cells(covariance.data(), covariance.data() + covariance.size());
+  second -= mean * mean.transpose();
+  const std::vector<double> costs(mean.data(), mean.data() + size);
+  const std::vector<double> cells(second.data(), second.data() + second.size());
   double log_noise = 0.0;
   for (std::size_t r = 0; r < data_.noise.size(); ++r) {
     log_noise += std::exp(data_.noise_log_weight[r]) * std::log(data_.noise[r]);
@@ -111,7 +118,7 @@ LatencyBelief LatencyPrior::belief() const {
   LatencyBelief belief;
   for (std::size_t h = 0; h < features_.size(); ++h) {
     belief.push_back({h, features_[h], std::exp(data_.semantics_log_weight[h]),
-                      std::exp(log_noise), 1.0, data_.mean, cells, {}});
+                      std::exp(log_noise), 1.0, costs, cells, {}});
   }
   return belief;
 }

@@ -18,7 +18,7 @@ Matrix dense_features(const Features& features, std::size_t code_length, const s
 }
 
 Matrix prior_covariance(const LatencyPriorData& prior, std::size_t g) {
-  const std::size_t columns = prior.mean.size();
+  const std::size_t columns = prior.mean.size() / prior.covariance_log_weight.size();
   const std::size_t factors = prior.factors.size() / columns;
   const auto shared = matrix(prior.factors, columns, factors);
   Matrix covariance = shared * column(&prior.factor_variance[g * factors], factors).asDiagonal() *

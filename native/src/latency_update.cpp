@@ -36,12 +36,16 @@ double median(Vector values) {
 
 // The timings as one graph semantics sees them.
 struct View {
-  Matrix features;            // (n, P)
-  Matrix probes;              // (kProbes, P)
-  std::vector<Matrix> cross;  // (n, P) each covariance's: of the timings with the costs
-  double scale;               // ms
-  Vector time;                // (n,) in units of scale
-  Vector surprise;            // (n,) time less the prior mean
+  Matrix features;  // (n, P)
+  Matrix probes;    // (kProbes, P)
+};
+
+// The same under one mean and covariance of the costs.
+struct Outset {
+  Matrix cross;     // (n, P) prior covariances of the timings with the costs
+  double scale;     // ms
+  Vector time;      // (n,) in units of scale
+  Vector surprise;  // (n,) time less what was expected
 };
 
 // What one fit predicts of the probes.
@@ -80,23 +84,20 @@ struct Fit {
 class Updater {
  public:
   Updater(const LatencyPriorData& prior,
-         const std::vector<std::shared_ptr<const Features>>& features, const Space& space,
-         const std::uint8_t* codes, const double* ms, std::size_t n)
+          const std::vector<std::shared_ptr<const Features>>& features, const Space& space,
+          const std::uint8_t* codes, const double* ms, std::size_t n)
       : prior_(prior),
         features_(features),
-        columns_(prior.mean.size()),
-        mean_(column(prior.mean.data(), columns_)),
+        columns_(features.front()->columns()),
         ms_(ms, index(n)),
         rounding_(clock_step(ms, n) / std::sqrt(12.0)) {
+    for (std::size_t g = 0; g < kinds(); ++g) covariances_.push_back(prior_covariance(prior, g));
     const std::vector<std::uint8_t> probes = probe_codes(space);
+    const std::size_t length = space.code_length();
     for (const auto& hypothesis : features_) {
-      views_.push_back(view(*hypothesis, space.code_length(), codes, n));
-      views_.back().probes =
-          dense_features(*hypothesis, space.code_length(), probes.data(), kProbes);
-    }
-    for (std::size_t g = 0; g < prior.covariance_log_weight.size(); ++g) {
-      covariances_.push_back(prior_covariance(prior, g));
-      for (View& view : views_) view.cross.push_back(view.features * covariances_.back());
+      views_.push_back({dense_features(*hypothesis, length, codes, n),
+                        dense_features(*hypothesis, length, probes.data(), kProbes)});
+      for (std::size_t g = 0; g < kinds(); ++g) outsets_.push_back(outset(views_.back(), g));
     }
     fit_all();
     believe();
@@ -105,46 +106,48 @@ class Updater {
   LatencyUpdate take() { return {std::move(belief_), std::move(shape_), rounding_}; }
 
  private:
-  View view(const Features& features, std::size_t code_length, const std::uint8_t* codes,
-            std::size_t n) const {
-    View view{dense_features(features, code_length, codes, n), {}, {}, 1.0, {}, {}};
-    const Vector expected = view.features * mean_;
+  std::size_t kinds() const noexcept { return prior_.covariance_log_weight.size(); }
+
+  Eigen::Map<const Vector> mean(std::size_t g) const {
+    return column(&prior_.mean[g * columns_], columns_);
+  }
+
+  const Outset& outset_of(std::size_t h, std::size_t g) const { return outsets_[h * kinds() + g]; }
+
+  Outset outset(const View& view, std::size_t g) const {
+    const Vector expected = view.features * mean(g);
     // The prior knows the shape of a device's costs, not its speed. A first guess of the speed
     // suffices: the covariance along the mean corrects it. The median, for a network may fold away.
-    view.scale = median(ms_.cwiseQuotient(expected.cwiseMax(kLeastExpected)));
-    view.time = ms_ / view.scale;
-    view.surprise = view.time - expected;
-    return view;
+    const double scale = median(ms_.cwiseQuotient(expected.cwiseMax(kLeastExpected)));
+    const Vector time = ms_ / scale;
+    return {view.features * covariances_[g], scale, time, time - expected};
   }
 
   void fit_all() {
-    const std::size_t covariances = prior_.covariance_log_weight.size();
     for (std::size_t h = 0; h < views_.size(); ++h) {
-      const View& view = views_[h];
-      const Vector unit = view.time.cwiseMax(prior_.floor);
-      for (std::size_t g = 0; g < covariances; ++g) {
-        const Matrix prior_of_timings = view.cross[g] * view.features.transpose();
+      for (std::size_t g = 0; g < kinds(); ++g) {
+        const Matrix prior_of_timings = outset_of(h, g).cross * views_[h].features.transpose();
         for (std::size_t r = 0; r < prior_.noise.size(); ++r) {
-          fits_.push_back(fit(h, g, r, prior_of_timings, unit));
+          fits_.push_back(fit(h, g, r, prior_of_timings));
         }
       }
     }
   }
 
-  Fit fit(std::size_t h, std::size_t g, std::size_t r, const Matrix& prior_of_timings,
-          const Vector& unit) const {
-    const View& view = views_[h];
+  Fit fit(std::size_t h, std::size_t g, std::size_t r, const Matrix& prior_of_timings) const {
+    const Outset& outset = outset_of(h, g);
     Matrix covariance_of_timings = prior_of_timings;
-    const double rounding = rounding_ / view.scale;
+    const double rounding = rounding_ / outset.scale;
     covariance_of_timings.diagonal().array() +=
-        (prior_.noise[r] * unit).array().square() + rounding * rounding;
+        (prior_.noise[r] * outset.time.cwiseMax(prior_.floor)).array().square() +
+        rounding * rounding;
     const Eigen::LLT<Matrix> cholesky(covariance_of_timings);
     Fit fit{0.0, h, g, r, cholesky.matrixL(), {}};
-    fit.whitened = fit.lower.triangularView<Eigen::Lower>().solve(view.surprise);
-    // The density of the timings in ms: the scale's share makes semantics comparable.
+    fit.whitened = fit.lower.triangularView<Eigen::Lower>().solve(outset.surprise);
+    // The density of the timings in ms: the scale's share makes hypotheses comparable.
     const double log_density = -0.5 * fit.whitened.squaredNorm() -
                                fit.lower.diagonal().array().log().sum() -
-                               static_cast<double>(ms_.size()) * std::log(view.scale);
+                               static_cast<double>(ms_.size()) * std::log(outset.scale);
     fit.log_evidence = log_density + prior_.semantics_log_weight[h] +
                        prior_.covariance_log_weight[g] + prior_.noise_log_weight[r];
     return fit;
@@ -187,66 +190,63 @@ class Updater {
     }
   }
 
-  // The moments of a mixture of the fits of one graph semantics.
+  // The moments of a mixture of the fits of one graph semantics, in ms.
   LatencyTerm term(std::size_t h, const std::vector<std::pair<double, const Fit*>>& parts) {
-    const View& view = views_[h];
     const Eigen::Index n = ms_.size();
-    double weight = 0.0;
-    double noise = 0.0;
-    Vector mean = Vector::Zero(index(columns_));
-    std::vector<double> of_prior(view.cross.size(), 0.0);
-    // The rows of `down` lessen the covariance, those of `up` add to it.
-    Matrix down(n * index(parts.size()), index(columns_));
-    Matrix up(index(parts.size()), index(columns_));
-    Eigen::Index at = 0;
-    for (const auto& [share, fit] : parts) {
-      const Matrix gain =
-          fit->lower.triangularView<Eigen::Lower>().solve(view.cross[fit->covariance]);
-      // Moments about the prior mean, which all parts share.
-      const Vector shift = gain.transpose() * fit->whitened;
-      mean += share * shift;
-      of_prior[fit->covariance] += share;
-      down.middleRows(at * n, n) = std::sqrt(share) * gain;
-      up.row(at++) = std::sqrt(share) * shift.transpose();
-      outlooks_.push_back(outlook(view, share, *fit, shift, gain));
-      weight += share;
-      noise += share * prior_.noise[fit->noise] * prior_.noise[fit->noise];
-    }
-    Matrix second = up.transpose() * up - down.transpose() * down;
-    for (std::size_t g = 0; g < of_prior.size(); ++g) {
-      if (of_prior[g] > 0.0) second += of_prior[g] * covariances_[g];
-    }
-    mean /= weight;
-    second /= weight;
-    second.noalias() -= mean * mean.transpose();
-
     LatencyTerm term;
     term.semantics = h;
     term.features = features_[h];
-    term.weight = weight;
-    term.noise = std::sqrt(noise / weight);
-    term.scale = view.scale;
-    term.mean.resize(columns_);
-    Eigen::Map<Vector>(term.mean.data(), index(columns_)) =
-        (mean + mean_) * view.scale;
-    term.covariance.resize(columns_ * columns_);
-    Eigen::Map<Matrix>(term.covariance.data(), index(columns_), index(columns_)) =
-        0.5 * view.scale * view.scale * (second + second.transpose());
+    term.weight = term.noise = term.scale = 0.0;
+    std::vector<double> of_prior(kinds(), 0.0);  // share of each covariance, ms^2
+    // The rows of `down` lessen the covariance, those of `up` add to it.
+    Matrix down(n * index(parts.size()), index(columns_));
+    Matrix up(index(parts.size()), index(columns_));
+    Vector first;
+    Vector costs = Vector::Zero(index(columns_));  // less those of the first part
+    Eigen::Index at = 0;
+    for (const auto& [share, fit] : parts) {
+      const Outset& outset = outset_of(h, fit->covariance);
+      const Matrix gain = fit->lower.triangularView<Eigen::Lower>().solve(outset.cross);
+      const Vector mine = mean(fit->covariance) + gain.transpose() * fit->whitened;
+      outlooks_.push_back(outlook(views_[h], outset.scale, share, *fit, mine, gain));
+      if (at == 0) first = mine * outset.scale;
+      const Vector offset = mine * outset.scale - first;
+      costs += share * offset;
+      of_prior[fit->covariance] += share * outset.scale * outset.scale;
+      down.middleRows(at * n, n) = std::sqrt(share) * outset.scale * gain;
+      up.row(at++) = std::sqrt(share) * offset.transpose();
+      term.weight += share;
+      term.scale += share * outset.scale;
+      term.noise += share * prior_.noise[fit->noise] * prior_.noise[fit->noise];
+    }
+    costs /= term.weight;
+    term.scale /= term.weight;
+    term.noise = std::sqrt(term.noise / term.weight);
+    Matrix second = up.transpose() * up - down.transpose() * down;
+    for (std::size_t g = 0; g < kinds(); ++g) {
+      if (of_prior[g] > 0.0) second += of_prior[g] * covariances_[g];
+    }
+    second /= term.weight;
+    second.noalias() -= costs * costs.transpose();
+    costs += first;
+    term.mean.assign(costs.data(), costs.data() + costs.size());
+    const Matrix symmetric = 0.5 * (second + second.transpose());
+    term.covariance.assign(symmetric.data(), symmetric.data() + symmetric.size());
     term.spread = VarianceFactor::of(term.covariance, columns_);
     return term;
   }
 
-  Outlook outlook(const View& view, double weight, const Fit& fit, const Vector& shift,
-                  const Matrix& gain) const {
-    const Vector mean = view.probes * (mean_ + shift);
+  Outlook outlook(const View& view, double scale, double weight, const Fit& fit,
+                  const Vector& costs, const Matrix& gain) const {
+    const Vector mean = view.probes * costs;
     const Vector spread = prior_.noise[fit.noise] * mean.cwiseMax(prior_.floor);
     const Matrix& covariance = covariances_[fit.covariance];
     Vector variance = (view.probes * covariance).cwiseProduct(view.probes).rowwise().sum() -
                       (view.probes * gain.transpose()).rowwise().squaredNorm();
     variance = variance.cwiseMax(0.0) + spread.cwiseAbs2();
-    variance *= view.scale * view.scale;
+    variance *= scale * scale;
     variance.array() += rounding_ * rounding_;
-    return {weight, mean * view.scale, variance};
+    return {weight, mean * scale, variance};
   }
 
   // Of the mean device, in units of scale: keeps the ratio of a near-empty network tame.
@@ -255,11 +255,11 @@ class Updater {
   const LatencyPriorData& prior_;
   const std::vector<std::shared_ptr<const Features>>& features_;
   std::size_t columns_;
-  Eigen::Map<const Vector> mean_;
   Eigen::Map<const Vector> ms_;
   double rounding_;          // standard deviation, ms, of what the clock rounds away
   std::vector<Matrix> covariances_;  // (P, P) each
   std::vector<View> views_;          // one per graph semantics
+  std::vector<Outset> outsets_;      // one per graph semantics and covariance
   std::vector<Fit> fits_;
   std::vector<Outlook> outlooks_;  // one per fit that is kept
   LatencyBelief belief_;

@@ -39,7 +39,7 @@ LatencyPriorData plain_prior() {
   data.semantics = {"reachable"};
   data.semantics_log_weight = {0.0};
   data.execution = execution_table(space(), "reachable");
-  const std::size_t columns = feature_names(space()).size();
+  const std::size_t columns = feature_columns(space()).size();
   data.mean.assign(columns, 0.1);
   data.factors.assign(columns, 0.0);
   data.factor_variance = {0.0};
@@ -79,7 +79,7 @@ TEST(features_of_a_network_are_its_executed_operations) {
     FeatureRow row;
     make_features(space(), table.data())->row(codes, row);
     CHECK(row.size == size);
-    CHECK(row.column[row.size - 1] + 1u == feature_names(space()).size());
+    CHECK(row.column[row.size - 1] + 1u == feature_columns(space()).size());
   }
 }
 

@@ -328,5 +328,24 @@ def execution_table(space: Space, semantics: str) -> NDArray[np.float64]:
 def features(space: Space, archs: Architectures, execution: ArrayLike) -> NDArray[np.float64]:
     """(N, P) features of architectures under an execution table."""
 
-def feature_names(space: Space) -> list[str]:
-    """What each of the P features stands for."""
+@final
+class FeatureColumn:
+    """What a feature stands for."""
+
+    @property
+    def name(self) -> str:
+        """E.g. nor_conv_3x3@1<-0; "network" is what nothing else accounts for."""
+
+    @property
+    def kind(self) -> str:
+        """count: how often its part of a network occurs; size: the same, each by its
+        multiply-accumulates relative to those at a middle resolution; network: what every
+        architecture has.
+        """
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """Of the part, at a middle resolution; empty where they are of many sizes."""
+
+def feature_columns(space: Space) -> list[FeatureColumn]:
+    """The P features of a space."""

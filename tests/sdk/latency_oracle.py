@@ -16,7 +16,7 @@ from edgewise.spaces import get_space
 FloatArray = NDArray[np.float64]
 
 SPACE = get_space("nasbench201")
-COLUMNS = len(_core.feature_names(SPACE))
+COLUMNS = len(_core.feature_columns(SPACE))
 
 
 def _probes() -> list[str]:
@@ -79,7 +79,7 @@ def random_prior(seed: int) -> PriorData:
         semantics=list(SPACE.semantics),
         semantics_log_weight=rng.normal(size=3),
         execution=np.array(tables),
-        mean=rng.uniform(0.05, 0.3, size=COLUMNS),
+        mean=rng.uniform(0.05, 0.3, size=(2, COLUMNS)),
         factors=rng.normal(size=(COLUMNS, 30)) * 0.05,
         factor_variance=rng.uniform(0.1, 2.0, size=(2, 30)),
         own_variance=rng.uniform(0.5e-4, 2e-4, size=(2, COLUMNS)),
@@ -103,10 +103,10 @@ def predict(
     asked = [*archs, *PROBES]
     for table in prior.execution:
         phi, query = _core.features(SPACE, timed, table), _core.features(SPACE, asked, table)
-        expected = phi @ prior.mean
-        scale = float(np.median(ms / np.maximum(expected, 0.05)))
-        time = ms / scale
         for g, covariance in enumerate(prior.covariance):
+            expected = phi @ prior.mean[g]
+            scale = float(np.median(ms / np.maximum(expected, 0.05)))
+            time = ms / scale
             for r, noise in enumerate(prior.noise):
                 total = phi @ covariance @ phi.T
                 total += np.diag((noise * np.maximum(time, prior.floor)) ** 2)
@@ -121,7 +121,7 @@ def predict(
                     + prior.noise_log_weight[r]
                 )
                 gain = np.linalg.solve(total, phi @ covariance).T
-                costs = prior.mean + gain @ surprise
+                costs = prior.mean[g] + gain @ surprise
                 left = covariance - gain @ phi @ covariance
                 mean = query @ costs * scale
                 spread = np.einsum("ni,ij,nj->n", query, left, query) * scale**2

@@ -32,7 +32,7 @@ def timings(seed: int, count: int) -> tuple[list[str], np.ndarray]:
 
 def one_hypothesis(prior: oracle.PriorData) -> oracle.PriorData:
     """The same with one graph semantics, covariance and noise level."""
-    for name in vars(prior).keys() - {"mean", "factors", "floor", "interval_scale"}:
+    for name in vars(prior).keys() - {"factors", "floor", "interval_scale"}:
         setattr(prior, name, getattr(prior, name)[:1])
     return prior
 
@@ -107,7 +107,7 @@ def test_semantics_that_made_the_timings_are_found() -> None:
     prior.semantics_log_weight = np.zeros(3)
     archs = ARCHS[7::601]
     for table, name in zip(prior.execution, prior.semantics, strict=True):
-        ms = _core.features(oracle.SPACE, archs, table) @ prior.mean * 3.0
+        ms = _core.features(oracle.SPACE, archs, table) @ prior.mean[0] * 3.0
         semantics = prior.core().adapt(archs, ms).semantics
         assert max(semantics, key=semantics.__getitem__) == name
         assert sum(semantics.values()) == pytest.approx(1.0)
@@ -238,7 +238,7 @@ def test_the_prior_of_a_bundle_predicts_as_the_one_it_was_made_of(tmp_path: Path
 
 
 def test_a_clock_of_whole_milliseconds_widens_intervals_by_its_rounding() -> None:
-    prior = one_hypothesis(oracle.random_prior(13))
+    prior = one_hypothesis(oracle.random_prior(14))
     archs, ms = timings(13, 10)
     ms = np.round(ms * 3)
     fine, coarse = (prior.core().adapt(archs, ms + shift).predict(ARCHS) for shift in (0.001, 0.0))

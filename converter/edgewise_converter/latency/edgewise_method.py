@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgewise import _core
 from edgewise.errors import ArgumentError
 from edgewise_converter.latency.methods import Adapter, Sources
-from edgewise_converter.latency.prior import train_prior
+from edgewise_converter.latency.prior_training import train_prior
 from edgewise_converter.latency.protocols import Target
 from edgewise_converter.latency.scoring import Estimate
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable

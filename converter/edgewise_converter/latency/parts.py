@@ -23,8 +23,7 @@ from edgewise_converter.latency.encodings.registry import encoding_of, help_inpu
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS, HelpData, standard_noise
 from edgewise_converter.latency.meta_training import TrainingConfig, kl_weight_of
-from edgewise_converter.latency.prior import PriorSettings, fit_devices, train_prior
-from edgewise_converter.latency.prior_selection import FamilyLeaveOut, select_settings
+from edgewise_converter.latency.prior_training import choose_and_train
 from edgewise_converter.latency.protocols import domain_of
 from edgewise_converter.latency.report import versions
 from edgewise_converter.latency.tables import (
@@ -41,9 +40,6 @@ _LICENCE = (
     "HELP (github.com/HayeonLee/HELP, MIT) and OneProxy (github.com/Ren-Research/OneProxy, MIT); "
     "none of them is contained."
 )
-
-
-_DESIGNS = 3  # halves of the pool that settings are tried on
 
 
 def train_edgewise_part(
@@ -72,20 +68,14 @@ def train_edgewise_part(
         command: the command line, for the manifest.
     """
     table = merge_tables(tables)
-    settings = PriorSettings()
-    if select:
-        trial = FamilyLeaveOut(
-            table, fit_devices(table, train), info, split, designs=_DESIGNS, seed=seed
-        )
-        settings = select_settings(trial.loss, settings, steps=select, seed=seed)
-    prior = train_prior(table, train, info, settings)
+    prior = choose_and_train(table, train, info, split, steps=select, seed=seed)
     # Any network can be built and timed on a new device. HELP, though, has to know the references
     # of its training devices, so they must have been measured there.
     available = [table.archs[index] for index in table.measured(train)]
     chosen = prior.core().design(available, references)
     manifest = _manifest(tables, train, seed, command) | {
         "references": [available[index] for index in chosen],
-        "settings": asdict(settings),
+        "settings": asdict(prior.settings),
     }
     write_bundle(
         path, kind="latency", name="edgewise prior", manifest=manifest, tensors=prior.tensors()

@@ -24,7 +24,13 @@ from edgewise import _core
 from edgewise.errors import ArgumentError
 from edgewise.spaces import Space, get_space
 from edgewise_converter.latency.encodings.registry import encoding_of
-from edgewise_converter.latency.prior import EDGES, LEVELS, DeviceFit, PriorSettings, build_prior
+from edgewise_converter.latency.prior_nasbench201 import (
+    EDGES,
+    LEVELS,
+    DeviceFit,
+    PriorSettings,
+    build_prior,
+)
 from edgewise_converter.latency.protocols import candidates, domain_of
 from edgewise_converter.latency.scoring import BoolArray, Estimate, score
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable, Split

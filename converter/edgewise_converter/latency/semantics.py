@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from edgewise import _core
 from edgewise.spaces import Space
@@ -39,18 +40,23 @@ class CostFit:
     error: float
 
 
-def fit_costs(features: FloatArray, ms: FloatArray) -> CostFit:
+def fit_costs(features: FloatArray, ms: FloatArray, guess: FloatArray | None = None) -> CostFit:
     """Costs by ridge regression on relative errors.
 
     Args:
         features: (N, columns) of the core's features of the timed architectures.
         ms: (N,) their latencies in milliseconds.
+        guess: (columns, K) patterns of costs; the non-negative mixture of them that fits best
+            decides what the timings leave open (by default zero does).
     """
     time = ms / ms.mean()
     weight = 1.0 / np.maximum(time, _FLOOR)
     rows, target = features * weight[:, None], time * weight
+    start = np.zeros(rows.shape[1])
+    if guess is not None:
+        start = guess @ nnls(rows @ guess, target)[0]
     gram = rows.T @ rows / len(time) + _RIDGE * np.eye(rows.shape[1])
-    costs = np.linalg.solve(gram, rows.T @ target / len(time))
+    costs = start + np.linalg.solve(gram, rows.T @ (target - rows @ start) / len(time))
     return CostFit(costs, float(np.sqrt(np.mean((rows @ costs - target) ** 2))))
 
 

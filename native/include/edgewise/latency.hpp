@@ -4,8 +4,8 @@
 //
 // The prior over w comes from many devices (meta-training, on the host). Three things about a new
 // device are unknown beside w and are averaged over by evidence: which operations its runtime
-// executes (graph semantics), how far its costs may lie from those of the training devices
-// (covariance), and how noisy its timings are. Adapting is one closed-form update per
+// executes (graph semantics), what kind of device it is and how far its costs may lie from those of
+// the training devices (mean and covariance), and how noisy its timings are. Adapting is one closed-form update per
 // combination; there is no training loop on the device.
 #pragma once
 
@@ -22,13 +22,14 @@ namespace edgewise {
 class Bundle;
 class Space;
 
-// What meta-training found. H semantics, G covariances, R noise levels, P feature columns, F factors.
-// Covariance g of the costs is factors diag(factor_variance[g]) factors' + diag(own_variance[g]).
+// What meta-training found. H semantics, G kinds of devices, R noise levels, P feature columns, F
+// factors. A device of kind g has costs of mean mean[g] and covariance
+// factors diag(factor_variance[g]) factors' + diag(own_variance[g]).
 struct LatencyPriorData {
   std::vector<std::string> semantics;          // (H,) names
   std::vector<double> semantics_log_weight;    // (H,) unnormalised log prior
   std::vector<double> execution;               // (H, patterns, positions), see features.hpp
-  std::vector<double> mean;                    // (P,) costs of a device whose scale is 1
+  std::vector<double> mean;                    // (G, P) costs of a device whose scale is 1
   std::vector<double> factors;                 // (P, F) ways in which costs differ together
   std::vector<double> factor_variance;         // (G, F)
   std::vector<double> own_variance;            // (G, P) of each cost by itself
@@ -117,7 +118,7 @@ class LatencyPrior {
   static constexpr std::size_t minimum_samples() noexcept { return 2; }
   const Space& space() const noexcept { return *space_; }
   const LatencyPriorData& data() const noexcept { return data_; }
-  std::size_t columns() const noexcept { return data_.mean.size(); }
+  std::size_t columns() const noexcept { return features_.front()->columns(); }
 
  private:
   const Space* space_;

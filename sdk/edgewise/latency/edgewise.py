@@ -67,7 +67,7 @@ class AdaptedEdgewise:
 
     @property
     def embedding(self) -> NDArray[np.float64]:
-        """Expected cost of each feature in ms, (P,) float64; names: `_core.feature_names`."""
+        """Expected cost of each feature in ms, (P,) float64; names: `_core.feature_columns`."""
         return self._core.embedding
 
     @property

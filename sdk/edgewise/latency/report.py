@@ -96,7 +96,7 @@ def make_report(
     """
     names: list[str] = []
     if profile.predictor == "edgewise":
-        names = _core.feature_names(get_space(profile.space))
+        names = [column.name for column in _core.feature_columns(get_space(profile.space))]
     return Report(
         info=profile.info,
         confidence=confidence,
