@@ -8,3 +8,4 @@ void bind_kernel(pybind11::module_& module);
 void bind_space(pybind11::module_& module);
 void bind_model_file(pybind11::module_& module);
 void bind_latency(pybind11::module_& module);
+void bind_network_latency(pybind11::module_& module);

@@ -100,7 +100,7 @@ std::size_t next_reference(const Adapted& self, const py::object& candidates) {
 
 py::dict semantics(const Adapted& self) {
   py::dict weights;
-  for (const auto& term : self.device.belief()) {
+  for (const auto& term : self.device.posterior().belief()) {
     weights[py::str(self.prior->semantics[term.semantics])] = term.weight;
   }
   return weights;
@@ -174,10 +174,10 @@ void bind_latency(py::module_& module) {
       .def_property_readonly(
           "embedding",
           [](const Adapted& self) {
-            const std::vector<double> costs = self.device.embedding();
+            const std::vector<double> costs = self.device.posterior().embedding();
             return Doubles(static_cast<py::ssize_t>(costs.size()), costs.data());
           })
-      .def_property_readonly("noise", [](const Adapted& self) { return self.device.noise(); })
+      .def_property_readonly("noise", [](const Adapted& self) { return self.device.posterior().noise(); })
       .def_property_readonly("semantics", &semantics)
       .def("next_reference", &next_reference, py::arg("candidates"));
 

@@ -50,4 +50,5 @@ PYBIND11_MODULE(_core, module) {
   bind_space(module);
   bind_model_file(module);
   bind_latency(module);
+  bind_network_latency(module);
 }

@@ -1,6 +1,7 @@
 #include "edgewise/latency.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -46,40 +47,61 @@ void expect_variances(const std::vector<double>& values, const char* name) {
   }
 }
 
+// Architectures from all over a space, on which the shape of errors is looked at.
+constexpr std::size_t kProbes = 16;
+
+// Drawn evenly, and always the same ones.
+std::vector<std::uint8_t> probe_codes(const Space& space) {
+  const std::vector<std::vector<std::uint8_t>> choices = space.choices();
+  std::vector<std::uint8_t> codes(kProbes * space.code_length());
+  std::uint64_t state = 1;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    // The multiplier of Knuth's MMIX; the high bits are the random ones.
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const auto& values = choices[i % choices.size()];
+    codes[i] = values[(state >> 33) % values.size()];
+  }
+  for (std::size_t i = 0; i < kProbes; ++i) space.canonical(&codes[i * space.code_length()]);
+  return codes;
+}
+
 }  // namespace
+
+void prepare(LatencyPriorData& data, std::size_t columns) {
+  if (data.semantics.empty() || data.covariance_log_weight.empty() || data.noise.empty()) {
+    fail("latency prior: there must be at least one semantics, covariance and noise level");
+  }
+  const std::size_t covariances = data.covariance_log_weight.size();
+  const std::size_t factors = data.factors.size() / columns;
+  expect_size(data.semantics_log_weight, data.semantics.size(), "semantics_log_weight");
+  expect_size(data.mean, covariances * columns, "mean");
+  expect_size(data.factors, columns * factors, "factors");
+  expect_size(data.factor_variance, covariances * factors, "factor_variance");
+  expect_size(data.own_variance, covariances * columns, "own_variance");
+  expect_size(data.covariance_log_weight, covariances, "covariance_log_weight");
+  expect_size(data.noise_log_weight, data.noise.size(), "noise_log_weight");
+  expect_size(data.noise, data.noise_log_weight.size(), "noise");
+  expect_size({data.floor, data.interval_scale}, 2, "floor and interval_scale");
+  expect_variances(data.factor_variance, "factor_variance");
+  expect_variances(data.own_variance, "own_variance");
+  const bool positive = *std::min_element(data.noise.begin(), data.noise.end()) > 0.0 &&
+                        data.floor > 0.0 && data.interval_scale > 0.0;
+  if (!positive) fail("latency prior: noise, floor and interval_scale must be positive");
+  normalise(data.semantics_log_weight);
+  normalise(data.covariance_log_weight);
+  normalise(data.noise_log_weight);
+}
 
 LatencyPrior::LatencyPrior(const Space& space, LatencyPriorData data)
     : space_(&space), data_(std::move(data)) {
-  const std::size_t hypotheses = data_.semantics.size();
   const ExecutionShape shape = execution_shape(space);
   const std::size_t table = shape.patterns * shape.positions;
-  if (hypotheses == 0 || data_.covariance_log_weight.empty() || data_.noise.empty()) {
-    fail("latency prior: there must be at least one semantics, covariance and noise level");
-  }
-  expect_size(data_.semantics_log_weight, hypotheses, "semantics_log_weight");
-  expect_size(data_.execution, hypotheses * table, "execution");
-  for (std::size_t h = 0; h < hypotheses; ++h) {
+  if (data_.semantics.empty()) fail("latency prior: there must be at least one semantics");
+  expect_size(data_.execution, data_.semantics.size() * table, "execution");
+  for (std::size_t h = 0; h < data_.semantics.size(); ++h) {
     features_.push_back(make_features(space, data_.execution.data() + h * table));
   }
-  const std::size_t columns = features_.front()->columns();
-  const std::size_t covariances = data_.covariance_log_weight.size();
-  expect_size(data_.mean, covariances * columns, "mean");
-  const std::size_t factors = data_.factors.size() / columns;
-  expect_size(data_.factors, columns * factors, "factors");
-  expect_size(data_.factor_variance, covariances * factors, "factor_variance");
-  expect_size(data_.own_variance, covariances * columns, "own_variance");
-  expect_size(data_.covariance_log_weight, covariances, "covariance_log_weight");
-  expect_size(data_.noise_log_weight, data_.noise.size(), "noise_log_weight");
-  expect_size(data_.noise, data_.noise_log_weight.size(), "noise");
-  expect_size({data_.floor, data_.interval_scale}, 2, "floor and interval_scale");
-  expect_variances(data_.factor_variance, "factor_variance");
-  expect_variances(data_.own_variance, "own_variance");
-  const bool positive = *std::min_element(data_.noise.begin(), data_.noise.end()) > 0.0 &&
-                        data_.floor > 0.0 && data_.interval_scale > 0.0;
-  if (!positive) fail("latency prior: noise, floor and interval_scale must be positive");
-  normalise(data_.semantics_log_weight);
-  normalise(data_.covariance_log_weight);
-  normalise(data_.noise_log_weight);
+  prepare(data_, columns());
 }
 
 AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
@@ -94,8 +116,15 @@ AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
            " must be a positive number of ms, not " + std::to_string(ms[i]));
     }
   }
-  return AdaptedLatency(*space_, data_.floor, data_.interval_scale,
-                        update_prior(data_, features_, *space_, codes, ms, n));
+  const std::vector<std::uint8_t> probes = probe_codes(*space_);
+  std::vector<FeatureView> views;
+  for (const auto& features : features_) {
+    views.push_back({dense_features(*features, space_->code_length(), codes, n),
+                     dense_features(*features, space_->code_length(), probes.data(), kProbes)});
+  }
+  LatencyUpdate update = update_prior(data_, std::move(views), ms);
+  for (LatencyTerm& term : update.belief) term.features = features_[term.semantics];
+  return {*space_, Posterior(std::move(update), data_.floor, data_.interval_scale)};
 }
 
 LatencyBelief LatencyPrior::belief() const {
@@ -123,14 +152,12 @@ LatencyBelief LatencyPrior::belief() const {
   return belief;
 }
 
-AdaptedLatency::AdaptedLatency(const Space& space, double floor, double interval_scale,
-                               LatencyUpdate update)
-    : space_(&space),
-      floor_(floor),
-      interval_scale_(interval_scale),
-      belief_(std::move(update.belief)),
+Posterior::Posterior(LatencyUpdate update, double floor, double interval_scale)
+    : belief_(std::move(update.belief)),
       shape_(std::move(update.shape)),
       rounding_(update.rounding),
+      floor_(floor),
+      interval_scale_(interval_scale),
       usual_quantile_(shape_.quantile(kUsualConfidence)) {
   constexpr double kLeastShare = 1e-3;
   double most = 0.0;
@@ -146,43 +173,42 @@ AdaptedLatency::AdaptedLatency(const Space& space, double floor, double interval
   noise_ = std::sqrt(noise);
 }
 
-void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double confidence,
-                             double* ms, double* low, double* high) const {
+double Posterior::reach(double confidence) const {
   if (!(confidence > 0.0 && confidence < 1.0)) {
     fail("confidence must lie between 0 and 1, not " + std::to_string(confidence));
   }
   const double quantile =
       confidence == kUsualConfidence ? usual_quantile_ : shape_.quantile(confidence);
-  const double reach = quantile * interval_scale_;
-  const std::size_t length = space_->code_length();
-  FeatureRow row;
-  for (std::size_t i = 0; i < n; ++i) {
-    // Mean and variance of a mixture: E[v] + E[m^2] - E[m]^2, taken about the first term's mean so
-    // that nothing cancels.
-    double first = 0.0;
-    double drift = 0.0;
-    double second = 0.0;
-    for (std::size_t h = 0; h < belief_.size(); ++h) {
-      const LatencyTerm& term = belief_[h];
-      term.features->row(codes + i * length, row);
-      const double mean = dot(row, term.mean.data());
-      if (h == 0) first = mean;
-      const double noise = term.noise * std::max(mean, floor_ * term.scale);
-      const double offset = mean - first;
-      drift += term.weight * offset;
-      second += term.weight * (term.spread.variance(row) +
-                               noise * noise + offset * offset);
-    }
-    ms[i] = std::max(first + drift, least_ms_);
-    const double variance = std::max(second - drift * drift, 0.0) + rounding_ * rounding_;
-    // In the logarithm, so that no interval reaches below zero.
-    const double factor = std::exp(std::min(reach * std::sqrt(variance) / ms[i], kWidestLog));
-    low[i] = ms[i] / factor;
-    high[i] = ms[i] * factor;
-  }
+  return quantile * interval_scale_;
 }
 
-std::vector<double> AdaptedLatency::embedding() const {
+void Posterior::predict(const FeatureRow* rows, double reach, double unexplained, double* ms,
+                        double* low, double* high) const noexcept {
+  // Mean and variance of a mixture: E[v] + E[m^2] - E[m]^2, taken about the first term's mean so
+  // that nothing cancels.
+  double first = 0.0;
+  double drift = 0.0;
+  double second = 0.0;
+  for (std::size_t h = 0; h < belief_.size(); ++h) {
+    const LatencyTerm& term = belief_[h];
+    const double mean = dot(rows[h], term.mean.data());
+    if (h == 0) first = mean;
+    const double noise = term.noise * std::max(mean, floor_ * term.scale);
+    const double offset = mean - first;
+    drift += term.weight * offset;
+    second += term.weight * (term.spread.variance(rows[h]) + noise * noise + offset * offset);
+  }
+  *ms = std::max(first + drift, least_ms_);
+  const double other = unexplained * *ms;
+  const double variance =
+      std::max(second - drift * drift, 0.0) + rounding_ * rounding_ + other * other;
+  // In the logarithm, so that no interval reaches below zero.
+  const double factor = std::exp(std::min(reach * std::sqrt(variance) / *ms, kWidestLog));
+  *low = *ms / factor;
+  *high = *ms * factor;
+}
+
+std::vector<double> Posterior::embedding() const {
   std::vector<double> costs(belief_.front().mean.size(), 0.0);
   for (const LatencyTerm& term : belief_) {
     for (std::size_t i = 0; i < costs.size(); ++i) costs[i] += term.weight * term.mean[i];
@@ -190,8 +216,24 @@ std::vector<double> AdaptedLatency::embedding() const {
   return costs;
 }
 
+void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double confidence,
+                             double* ms, double* low, double* high) const {
+  const double reach = posterior_.reach(confidence);
+  const LatencyBelief& belief = posterior_.belief();
+  std::array<FeatureRow, 8> few;  // one prediction allocates nothing
+  std::vector<FeatureRow> many(belief.size() > few.size() ? belief.size() : 0);
+  FeatureRow* const rows = many.empty() ? few.data() : many.data();
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t h = 0; h < belief.size(); ++h) {
+      belief[h].features->row(codes + i * space_->code_length(), rows[h]);
+    }
+    posterior_.predict(rows, reach, 0.0, ms + i, low + i, high + i);
+  }
+}
+
 std::size_t AdaptedLatency::next_reference(const std::uint8_t* candidates, std::size_t n) const {
-  return choose_references(belief_, floor_, *space_, candidates, n, 1).front();
+  return choose_references(posterior_.belief(), posterior_.floor(), *space_, candidates, n, 1)
+      .front();
 }
 
 }  // namespace edgewise

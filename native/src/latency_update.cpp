@@ -5,7 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#include "edgewise/space.hpp"
 #include "latency_math.hpp"
 
 namespace edgewise {
@@ -34,13 +33,7 @@ double median(Vector values) {
   return 0.5 * (values[(values.size() - 1) / 2] + values[values.size() / 2]);
 }
 
-// The timings as one graph semantics sees them.
-struct View {
-  Matrix features;  // (n, P)
-  Matrix probes;    // (kProbes, P)
-};
-
-// The same under one mean and covariance of the costs.
+// The timings under one graph semantics, mean and covariance of the costs.
 struct Outset {
   Matrix cross;     // (n, P) prior covariances of the timings with the costs
   double scale;     // ms
@@ -51,27 +44,9 @@ struct Outset {
 // What one fit predicts of the probes.
 struct Outlook {
   double weight;
-  Vector mean;      // (kProbes,) ms
-  Vector variance;  // (kProbes,) ms^2, noise included
+  Vector mean;      // (probes,) ms
+  Vector variance;  // (probes,) ms^2, noise included
 };
-
-// Architectures from all over a space, on which the shape of errors is looked at.
-constexpr std::size_t kProbes = 16;
-
-// Drawn evenly, and always the same ones.
-std::vector<std::uint8_t> probe_codes(const Space& space) {
-  const std::vector<std::vector<std::uint8_t>> choices = space.choices();
-  std::vector<std::uint8_t> codes(kProbes * space.code_length());
-  std::uint64_t state = 1;
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    // The multiplier of Knuth's MMIX; the high bits are the random ones.
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    const auto& values = choices[i % choices.size()];
-    codes[i] = values[(state >> 33) % values.size()];
-  }
-  for (std::size_t i = 0; i < kProbes; ++i) space.canonical(&codes[i * space.code_length()]);
-  return codes;
-}
 
 // One combination of hypotheses, fitted.
 struct Fit {
@@ -83,21 +58,15 @@ struct Fit {
 
 class Updater {
  public:
-  Updater(const LatencyPriorData& prior,
-          const std::vector<std::shared_ptr<const Features>>& features, const Space& space,
-          const std::uint8_t* codes, const double* ms, std::size_t n)
+  Updater(const LatencyPriorData& prior, std::vector<FeatureView> views, const double* ms)
       : prior_(prior),
-        features_(features),
-        columns_(features.front()->columns()),
-        ms_(ms, index(n)),
-        rounding_(clock_step(ms, n) / std::sqrt(12.0)) {
+        views_(std::move(views)),
+        columns_(static_cast<std::size_t>(views_.front().timed.cols())),
+        ms_(ms, views_.front().timed.rows()),
+        rounding_(clock_step(ms, static_cast<std::size_t>(ms_.size())) / std::sqrt(12.0)) {
     for (std::size_t g = 0; g < kinds(); ++g) covariances_.push_back(prior_covariance(prior, g));
-    const std::vector<std::uint8_t> probes = probe_codes(space);
-    const std::size_t length = space.code_length();
-    for (const auto& hypothesis : features_) {
-      views_.push_back({dense_features(*hypothesis, length, codes, n),
-                        dense_features(*hypothesis, length, probes.data(), kProbes)});
-      for (std::size_t g = 0; g < kinds(); ++g) outsets_.push_back(outset(views_.back(), g));
+    for (const FeatureView& view : views_) {
+      for (std::size_t g = 0; g < kinds(); ++g) outsets_.push_back(outset(view, g));
     }
     fit_all();
     believe();
@@ -114,19 +83,19 @@ class Updater {
 
   const Outset& outset_of(std::size_t h, std::size_t g) const { return outsets_[h * kinds() + g]; }
 
-  Outset outset(const View& view, std::size_t g) const {
-    const Vector expected = view.features * mean(g);
+  Outset outset(const FeatureView& view, std::size_t g) const {
+    const Vector expected = view.timed * mean(g);
     // The prior knows the shape of a device's costs, not its speed. A first guess of the speed
     // suffices: the covariance along the mean corrects it. The median, for a network may fold away.
     const double scale = median(ms_.cwiseQuotient(expected.cwiseMax(kLeastExpected)));
     const Vector time = ms_ / scale;
-    return {view.features * covariances_[g], scale, time, time - expected};
+    return {view.timed * covariances_[g], scale, time, time - expected};
   }
 
   void fit_all() {
     for (std::size_t h = 0; h < views_.size(); ++h) {
       for (std::size_t g = 0; g < kinds(); ++g) {
-        const Matrix prior_of_timings = outset_of(h, g).cross * views_[h].features.transpose();
+        const Matrix prior_of_timings = outset_of(h, g).cross * views_[h].timed.transpose();
         for (std::size_t r = 0; r < prior_.noise.size(); ++r) {
           fits_.push_back(fit(h, g, r, prior_of_timings));
         }
@@ -177,9 +146,9 @@ class Updater {
   }
 
   void shape_errors() {
-    Vector mean = Vector::Zero(index(kProbes));
+    Vector mean = Vector::Zero(views_.front().probes.rows());
     for (const Outlook& outlook : outlooks_) mean += outlook.weight * outlook.mean;
-    Vector variance = Vector::Zero(index(kProbes));
+    Vector variance = Vector::Zero(views_.front().probes.rows());
     for (const Outlook& outlook : outlooks_) {
       variance += outlook.weight * (outlook.variance + (outlook.mean - mean).cwiseAbs2());
     }
@@ -195,7 +164,6 @@ class Updater {
     const Eigen::Index n = ms_.size();
     LatencyTerm term;
     term.semantics = h;
-    term.features = features_[h];
     term.weight = term.noise = term.scale = 0.0;
     std::vector<double> of_prior(kinds(), 0.0);  // share of each covariance, ms^2
     // The rows of `down` lessen the covariance, those of `up` add to it.
@@ -236,7 +204,7 @@ class Updater {
     return term;
   }
 
-  Outlook outlook(const View& view, double scale, double weight, const Fit& fit,
+  Outlook outlook(const FeatureView& view, double scale, double weight, const Fit& fit,
                   const Vector& costs, const Matrix& gain) const {
     const Vector mean = view.probes * costs;
     const Vector spread = prior_.noise[fit.noise] * mean.cwiseMax(prior_.floor);
@@ -253,12 +221,11 @@ class Updater {
   static constexpr double kLeastExpected = 0.05;
 
   const LatencyPriorData& prior_;
-  const std::vector<std::shared_ptr<const Features>>& features_;
+  std::vector<FeatureView> views_;  // one per graph semantics
   std::size_t columns_;
   Eigen::Map<const Vector> ms_;
   double rounding_;          // standard deviation, ms, of what the clock rounds away
   std::vector<Matrix> covariances_;  // (P, P) each
-  std::vector<View> views_;          // one per graph semantics
   std::vector<Outset> outsets_;      // one per graph semantics and covariance
   std::vector<Fit> fits_;
   std::vector<Outlook> outlooks_;  // one per fit that is kept
@@ -268,11 +235,9 @@ class Updater {
 
 }  // namespace
 
-LatencyUpdate update_prior(const LatencyPriorData& prior,
-                           const std::vector<std::shared_ptr<const Features>>& features,
-                           const Space& space, const std::uint8_t* codes, const double* ms,
-                           std::size_t n) {
-  return Updater(prior, features, space, codes, ms, n).take();
+LatencyUpdate update_prior(const LatencyPriorData& prior, std::vector<FeatureView> views,
+                           const double* ms) {
+  return Updater(prior, std::move(views), ms).take();
 }
 
 }  // namespace edgewise

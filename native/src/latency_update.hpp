@@ -1,21 +1,23 @@
 // From a prior and timings to a belief: the closed-form update behind LatencyPrior::adapt.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "edgewise/features.hpp"
 #include "edgewise/latency.hpp"
+#include "latency_math.hpp"
 
 namespace edgewise {
 
-// Updates `prior` by the timings `ms` (n positive milliseconds) of `codes`, under each graph
-// semantics (`features`, one each), covariance and noise level, and weighs these by evidence.
-LatencyUpdate update_prior(const LatencyPriorData& prior,
-                           const std::vector<std::shared_ptr<const Features>>& features,
-                           const Space& space, const std::uint8_t* codes, const double* ms,
-                           std::size_t n);
+// Features under one graph semantics.
+struct FeatureView {
+  Matrix timed;   // (n, P) of what was timed
+  Matrix probes;  // (m, P) of what the shape of errors is looked at on
+};
+
+// Updates `prior` by the timings `ms` (n positive milliseconds) under each graph semantics (`views`,
+// one each), kind of device and noise level, and weighs these by evidence. The terms of the belief
+// come without their features.
+LatencyUpdate update_prior(const LatencyPriorData& prior, std::vector<FeatureView> views,
+                           const double* ms);
 
 }  // namespace edgewise

@@ -99,7 +99,7 @@ TEST(many_timings_of_an_additive_device_are_reproduced) {
     worst = std::max(worst, std::abs(mean[i] / truth[i] - 1.0));
   }
   CHECK(worst < 0.01);
-  CHECK(device.noise() < 0.01);
+  CHECK(device.posterior().noise() < 0.01);
 }
 
 TEST(references_differ_and_start_with_the_most_telling) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "edgewise/features.hpp"
@@ -94,10 +95,45 @@ struct LatencyUpdate {
   double rounding = 0.0;  // standard deviation, ms, of what a coarse clock rounds away
 };
 
-class AdaptedLatency;
-
 // The confidence whose quantile is kept ready, and the default of every layer.
 inline constexpr double kUsualConfidence = 0.9;
+
+// A device that is known, as it predicts from rows of features. Thread-safety: immutable.
+class Posterior {
+ public:
+  Posterior(LatencyUpdate update, double floor, double interval_scale);
+
+  // How many standard deviations an interval of that confidence (0 < confidence < 1, or
+  // Error(kArgument)) reaches to each side.
+  double reach(double confidence) const;
+
+  // The expected median latency, ms, and its interval, of an architecture with these features under
+  // each term of the belief. `unexplained` is a relative standard deviation, of what no feature
+  // accounts for.
+  void predict(const FeatureRow* rows, double reach, double unexplained, double* ms, double* low,
+               double* high) const noexcept;
+
+  // The hardware embedding: expected cost in ms of each feature column, averaged over semantics.
+  std::vector<double> embedding() const;
+
+  double noise() const noexcept { return noise_; }          // relative, root mean square
+  std::size_t semantics() const noexcept { return best_; }  // the most probable, an index
+  const LatencyBelief& belief() const noexcept { return belief_; }
+  double floor() const noexcept { return floor_; }
+
+ private:
+  LatencyBelief belief_;
+  ErrorShape shape_;
+  double rounding_;
+  double floor_;
+  double interval_scale_;
+  double usual_quantile_;  // of kUsualConfidence
+  double least_ms_ = 0.0;  // no prediction is below: a thousandth of the device's scale
+  double noise_ = 0.0;
+  std::size_t best_ = 0;
+};
+
+class AdaptedLatency;
 
 // Thread-safety: immutable; all members may be called from any number of threads.
 class LatencyPrior {
@@ -129,36 +165,26 @@ class LatencyPrior {
 // A device that is known. Thread-safety: immutable, as LatencyPrior.
 class AdaptedLatency {
  public:
+  AdaptedLatency(const Space& space, Posterior posterior)
+      : space_(&space), posterior_(std::move(posterior)) {}
+
   // Predicts `n` architectures: ms[i] is the expected median latency, and the true one lies in
   // [low[i], high[i]] with probability `confidence` (0 < confidence < 1, or Error(kArgument)).
   void predict(const std::uint8_t* codes, std::size_t n, double confidence, double* ms, double* low,
                double* high) const;
 
-  // The hardware embedding: expected cost in ms of each feature column, averaged over semantics.
-  std::vector<double> embedding() const;
-
-  double noise() const noexcept { return noise_; }              // relative, root mean square
-  std::size_t semantics() const noexcept { return best_; }      // the most probable, an index
-  const LatencyBelief& belief() const noexcept { return belief_; }
-
   // The candidate whose timing would teach most, an index; see choose_references.
   std::size_t next_reference(const std::uint8_t* candidates, std::size_t n) const;
 
- private:
-  friend class LatencyPrior;
-  AdaptedLatency(const Space& space, double floor, double interval_scale,
-                 LatencyUpdate update);
+  const Posterior& posterior() const noexcept { return posterior_; }
 
+ private:
   const Space* space_;
-  double floor_;
-  double interval_scale_;
-  LatencyBelief belief_;
-  ErrorShape shape_;
-  double rounding_;
-  double usual_quantile_;  // of kUsualConfidence
-  double least_ms_ = 0.0;  // no prediction is below: a thousandth of the device's scale
-  double noise_ = 0.0;
-  std::size_t best_ = 0;
+  Posterior posterior_;
 };
+
+// Checks that the parts of a prior fit together, for features of that many columns, and turns its
+// log weights into log probabilities. Error(kArgument) otherwise.
+void prepare(LatencyPriorData& data, std::size_t columns);
 
 }  // namespace edgewise
