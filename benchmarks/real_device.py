@@ -4,17 +4,23 @@
     python benchmarks/real_device.py --n 200 --runtime onnxruntime
     python benchmarks/real_device.py --n 200 --runtime tflite --python ENVIRONMENT/bin/python
     python benchmarks/real_device.py --n 200 --runtime openvino --python ENVIRONMENT/bin/python
+    python benchmarks/real_device.py --space ofa --runtime litert
 
 N architectures are drawn uniformly from the space, the bundle's references left out, and compiled
-(about 0.1 s each). Then a process of its own calibrates from scratch and times each of the N twice,
-ten in turns, one pass over all after another; their rank correlation is the best that a prediction
-could show. Predictions are compared with the mean of the two passes.
+(under a second each). Then a process of its own calibrates from scratch and times each of the N
+twice, ten in turns, one pass over all after another; their rank correlation is the best that a
+prediction could show. Predictions are compared with the mean of the two passes.
+
+The first two references are timed again with every ten. *Raw* compares predictions with the times
+as they were; *at the calibration's speed* divides each ten by how much slower the two references
+had become since the calibration (see `network_timing.py`), which leaves the predictor's own errors.
 
 That process needs edgewise and the runtime alone, so it may run in another environment, by
 `--python`: tflite-runtime needs Python 3.11 and numpy 1, and openvino is a runtime that edgewise
 does not know, driven through `measure=`. This one needs `edgewise[converter]`.
 
-Results go to `docs/results/real_device_<runtime>.json` and a scatter plot beside it.
+Results go to `docs/results/real_device_<runtime>.json` (or `real_device_<space>_<runtime>.json`)
+and a scatter plot beside it.
 """
 
 from __future__ import annotations
@@ -30,12 +36,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from real_device_score import Device, baselines, plot
 
 from edgewise.bundle import Bundle, write_bundle
 from edgewise.latency.predictor import open_bundle
 from edgewise.spaces import get_space
-from edgewise_converter.compile.reference_models import model_file, pattern_network
+from edgewise_converter.compile.reference_models import pattern_models
 from edgewise_converter.latency.scoring import Estimate, score, spearman
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +79,7 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--space", default="nasbench201")
-    parser.add_argument("--n", type=int, default=200, help="fresh architectures (200)")
+    parser.add_argument("--n", type=int, help="fresh architectures (200 of nasbench201, else 60)")
     parser.add_argument("--runtime", choices=FORMATS, default="litert")
     parser.add_argument("--samples", type=int, default=10, help="timings to calibrate with (10)")
     parser.add_argument("--threads", type=int, default=1)
@@ -82,9 +89,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--networks", type=Path, help="keep the compiled networks in this file")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results")
     data = ROOT.parent / "shared" / "data" / "latency"
-    parser.add_argument("--table", type=Path, default=data / "nasbench201.npz")
+    parser.add_argument("--table", type=Path, help="of timings of the space, for a baseline")
     parser.add_argument("--split", type=Path, default=data / "splits.json")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.n = arguments.n or (200 if get_space(arguments.space).size else 60)
+    arguments.table = arguments.table or data / f"{arguments.space}.npz"
+    return arguments
 
 
 def _shown(arguments: argparse.Namespace) -> list[str]:
@@ -95,29 +105,39 @@ def _shown(arguments: argparse.Namespace) -> list[str]:
 def _prepare(arguments: argparse.Namespace, path: Path) -> None:
     """Compile the fresh networks into one file, unless it is there and holds just those."""
     bundle = open_bundle(arguments.space, arguments.bundle)
-    everything = get_space(arguments.space).architectures()
-    references = set(bundle.manifest["references"])
-    fresh = [arch for arch in everything if arch not in references]
-    generator = np.random.default_rng(arguments.seed)
-    archs = [fresh[i] for i in generator.choice(len(fresh), arguments.n, replace=False)]
+    archs = _fresh(arguments, set(bundle.manifest["references"]))
     file_format = FORMATS[arguments.runtime]
     wanted = {"space": arguments.space, "architectures": archs, "format": file_format}
     if path.exists() and wanted.items() <= Bundle.open(path).manifest.items():
         return
     begun = time.perf_counter()
-    models: dict[str, bytes] = {}
+    models = {}
     for index, arch in enumerate(archs):
-        network = pattern_network(arguments.space, arch, file_format)
-        models[f"network.{index:03d}.{file_format}"] = model_file(network, file_format)
+        models[f"network.{index:03d}.{file_format}"] = pattern_models(arguments.space, arch)[
+            file_format
+        ]
     write_bundle(
         path,
         kind="latency",
         name="fresh networks",
         manifest=wanted,
-        tensors=models,
+        tensors={key: model.file for key, model in models.items()},
         deflate=models.keys(),
+        patterned={key: model.cuts for key, model in models.items()},
     )
     print(f"compiled {len(archs)} networks in {time.perf_counter() - begun:.0f} s")
+
+
+def _fresh(arguments: argparse.Namespace, references: set[str]) -> list[str]:
+    space = get_space(arguments.space)
+    if space.size:
+        everything = [arch for arch in space.architectures() if arch not in references]
+        generator = np.random.default_rng(arguments.seed)
+        return [
+            everything[i] for i in generator.choice(len(everything), arguments.n, replace=False)
+        ]
+    drawn = space.decode(space.draw(arguments.n + len(references), arguments.seed))
+    return [arch for arch in drawn if arch not in references][: arguments.n]
 
 
 def _time(arguments: argparse.Namespace, networks: Path, folder: Path) -> dict[str, Any]:
@@ -138,8 +158,17 @@ def _time(arguments: argparse.Namespace, networks: Path, folder: Path) -> dict[s
     return found
 
 
-def _scores(device: Device, estimate: Estimate) -> dict[str, float | None]:
-    found = score(estimate, device.ms, device.connected)
+def _scores(device: Device, estimate: Estimate) -> dict[str, Any]:
+    return {
+        **_scores_against(device.ms, device, estimate),
+        "at_calibration_speed": _scores_against(device.ms_at_calibration_speed, device, estimate),
+    }
+
+
+def _scores_against(
+    ms: NDArray[np.float64], device: Device, estimate: Estimate
+) -> dict[str, float | None]:
+    found = score(estimate, ms, device.connected)
     return {
         "spearman": found.spearman_all,
         "spearman_mid": found.spearman_mid,
@@ -166,8 +195,20 @@ def _print(result: dict[str, Any]) -> None:
         f"test-retest Spearman {retest['spearman']:.4f}, median change "
         f"{retest['median_change']:.1f} %\n"
     )
+    print("raw: against the times as they were")
+    _print_rows(result["scores"])
+    low, high = np.array(result["drift"]).min(), np.array(result["drift"]).max()
+    print(
+        "\nat the calibration's speed: against times divided by how much slower two references "
+        f"had become, {low:.2f} to {high:.2f} times"
+    )
+    rows = {name: row["at_calibration_speed"] for name, row in result["scores"].items()}
+    _print_rows(rows)
+
+
+def _print_rows(rows: dict[str, Any]) -> None:
     print(f"{'':22}{'Spearman':>10}{'mid':>8}{'MAPE %':>9}{'inside %':>10}{'width %':>9}")
-    for name, row in result["scores"].items():
+    for name, row in rows.items():
         cells = [f"{row['spearman']:10.4f}{row['spearman_mid']:8.4f}"]
         for key, width in (("mape", 9), ("coverage", 10), ("width", 9)):
             cells.append(" " * width if row[key] is None else f"{row[key]:{width}.1f}")
@@ -176,7 +217,8 @@ def _print(result: dict[str, Any]) -> None:
 
 def _save(arguments: argparse.Namespace, result: dict[str, Any], device: Device) -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / f"real_device_{arguments.runtime}.json"
+    of_space = "" if arguments.space == "nasbench201" else f"_{arguments.space}"
+    path = arguments.output / f"real_device{of_space}_{arguments.runtime}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     title = f"{result['info']['cpu']}, {arguments.runtime}, {arguments.threads} thread(s)"
     plot(device, result, title, path.with_suffix(".png"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Device:
         space: name of the space.
         timed: (n,) architectures that it was calibrated with, `timed_ms` their milliseconds.
         archs: (N,) fresh architectures, `ms` their milliseconds, the mean of two passes.
+        ms_at_calibration_speed: (N,) the same, a change of the machine's speed taken out.
         connected: (N,) whether a path leads from input to output.
     """
 
@@ -36,6 +37,7 @@ class Device:
     timed_ms: NDArray[np.float64]
     archs: list[str]
     ms: NDArray[np.float64]
+    ms_at_calibration_speed: NDArray[np.float64]
     connected: NDArray[np.bool_]
 
     @classmethod
@@ -48,6 +50,7 @@ class Device:
             np.array([measurement["ms"] for measurement in found["measurements"]]),
             archs,
             np.array(found["ms"]).mean(axis=0),
+            np.array(found["ms_at_calibration_speed"]).mean(axis=0),
             encoding_of(space).connected(get_space(space).encode(archs)),
         )
 
@@ -78,16 +81,14 @@ def baselines(device: Device, table: Path, split: Path) -> dict[str, Estimate]:
     space = get_space(device.space)
     methods: list[Any] = [Flops(), Ridge(own_references=False)]
     if table.exists():
-        loaded = load_table(table)
         train = load_splits(split)[device.space].groups["meta_train"]
-        source = loaded.select(train)
+        source = _with_rows_of(device, load_table(table).select(train))
         methods.append(NearestDevice())
     else:
         print(f"nearest: not run, {table} is not there")
-        archs = tuple(space.architectures())
-        empty = np.empty((0, len(archs)))
-        source = LatencyTable(_THIS, device.space, archs, (), empty, np.empty(0, np.int64))
-    order = {arch: index for index, arch in enumerate(map(space.parse, source.archs))}
+        empty = LatencyTable(_THIS, device.space, (), (), np.empty((0, 0)), np.empty(0, np.int64))
+        source = _with_rows_of(device, empty)
+    order = {arch: index for index, arch in enumerate(source.archs)}
     target = device.target(order)
     sources = Sources(
         table=source,
@@ -105,6 +106,16 @@ def baselines(device: Device, table: Path, split: Path) -> dict[str, Estimate]:
         seed=0,
     )
     return {method.name: method.train(sources)(target) for method in methods}
+
+
+def _with_rows_of(device: Device, table: LatencyTable) -> LatencyTable:
+    """The table, canonical, with this device's architectures that it lacks as not measured."""
+    known = tuple(map(get_space(device.space).parse, table.archs))
+    have = set(known)
+    lacking = tuple(arch for arch in (*device.timed, *device.archs) if arch not in have)
+    unmeasured = np.full((len(table.devices), len(lacking)), np.nan)
+    latency_ms = np.hstack((table.latency_ms, unmeasured))
+    return replace(table, archs=(*known, *lacking), latency_ms=latency_ms)
 
 
 def plot(device: Device, result: dict[str, Any], title: str, path: Path) -> None:

@@ -70,7 +70,7 @@ def inspect_bundle(path: Path, *, verify: bool = False) -> Contents:
     bundle = Bundle.open(path)
     if verify:
         bundle.verify()
-    hidden = ("sha256", "deflated")
+    hidden = ("sha256", "deflated", "patterned")
     return Contents(
         path=str(path),
         bytes=bundle.core.file_bytes,

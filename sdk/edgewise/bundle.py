@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .errors import ArgumentError, BundleError
+from .pattern import Cut, cut_out, put_back
 from .storage import write_atomic
 
 __all__ = ["FORMAT_VERSION", "KINDS", "Bundle", "write_bundle"]
@@ -29,7 +30,7 @@ _ALIGNMENT = 64
 _MAX_HEADER = 16 << 20  # the reader's limit too
 # A small damaged or hostile stream can inflate a thousandfold; no model of a bundle is this large.
 _MAX_INFLATED = 256 << 20
-_OWN_KEYS = ("format_version", "kind", "name", "sha256", "deflated")
+_OWN_KEYS = ("format_version", "kind", "name", "sha256", "deflated", "patterned")
 
 # safetensors' names of the little-endian dtypes that a bundle may hold.
 _DTYPES = {
@@ -59,6 +60,8 @@ class Bundle:
         self._core = core
         self.path = path
         self.manifest: dict[str, Any] = json.loads(core.manifest)
+        if not isinstance(self.manifest.get("patterned", []), list):
+            raise BundleError(f"{path}: the manifest's 'patterned' is not a list")
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], kind: str | None = None) -> Bundle:
@@ -101,10 +104,22 @@ class Bundle:
         return self._core.tensor(name)
 
     def blob(self, name: str) -> bytes:
-        """The bytes of the tensor, inflated if it is stored deflated."""
-        data = self._core.tensor(name)
+        """The bytes of the tensor, inflated if it is stored deflated, its patterned weights put
+        back if they were cut out."""
         if not self._core.deflated(name):
-            return data.tobytes()
+            return self._core.tensor(name).tobytes()
+        blob = self._inflate(name)
+        if name not in self.manifest.get("patterned", ()):
+            return blob
+        try:
+            return put_back(blob, _MAX_INFLATED)
+        except ValueError as error:
+            raise BundleError(
+                f"{self.path}: the weights of '{name}' cannot be put back: {error}"
+            ) from error
+
+    def _inflate(self, name: str) -> bytes:
+        data = self._core.tensor(name)
         inflater = zlib.decompressobj()
         try:
             blob = inflater.decompress(data.data, _MAX_INFLATED)
@@ -141,6 +156,7 @@ def write_bundle(
     manifest: Mapping[str, Any],
     tensors: Mapping[str, NDArray[Any] | bytes],
     deflate: Collection[str] = (),
+    patterned: Mapping[str, Sequence[Cut]] | None = None,
 ) -> None:
     """Write a bundle to `path`, atomically (see `edgewise.storage`).
 
@@ -152,13 +168,15 @@ def write_bundle(
             licence, metrics. Format version, kind, name and hashes are added here.
         tensors: arrays (made row-major and little-endian), or bytes, which become U8 tensors.
         deflate: the tensors to store as zlib streams; they become U8 and lose their shape.
+        patterned: of the tensors to deflate, those whose patterned weights are cut out first, and
+            where these are, ascending (see `edgewise.pattern`).
 
     Raises:
         ArgumentError: an unknown kind, a reserved name, a dtype that bundles do not hold, or a
             manifest that is not JSON.
         StorageError: the file could not be written.
     """
-    write_atomic(path, bundle_pieces(kind, name, manifest, tensors, deflate))
+    write_atomic(path, bundle_pieces(kind, name, manifest, tensors, deflate, patterned))
 
 
 def bundle_pieces(
@@ -167,11 +185,15 @@ def bundle_pieces(
     manifest: Mapping[str, Any],
     tensors: Mapping[str, NDArray[Any] | bytes],
     deflate: Collection[str] = (),
+    patterned: Mapping[str, Sequence[Cut]] | None = None,
 ) -> list[bytes]:
     """The bytes of a bundle, in order; the arguments are those of `write_bundle`."""
-    _check_arguments(kind, manifest, tensors, deflate)
-    arrays = {key: _stored(key, value, key in deflate) for key, value in tensors.items()}
-    text = _manifest_text(kind, name, manifest, arrays, deflate)
+    cuts = patterned or {}
+    _check_arguments(kind, manifest, tensors, deflate, cuts)
+    arrays = {
+        key: _stored(key, value, key in deflate, cuts.get(key)) for key, value in tensors.items()
+    }
+    text = _manifest_text(kind, name, manifest, arrays, deflate, cuts)
     table, pieces = _lay_out(arrays)
     header: dict[str, Any] = {
         "__metadata__": {"edgewise": text, "edgewise.sha256": _table_digest(text, table)},
@@ -189,6 +211,7 @@ def _check_arguments(
     manifest: Mapping[str, Any],
     tensors: Mapping[str, NDArray[Any] | bytes],
     deflate: Collection[str],
+    patterned: Collection[str],
 ) -> None:
     if kind not in KINDS:
         raise ArgumentError(f"unknown kind of bundle '{kind}'; one of {', '.join(KINDS)}")
@@ -201,10 +224,15 @@ def _check_arguments(
     unknown = [key for key in deflate if key not in tensors]
     if unknown:
         raise ArgumentError(f"cannot deflate '{unknown[0]}': there is no such tensor")
+    whole = [key for key in patterned if key not in deflate]
+    if whole:
+        raise ArgumentError(f"weights are cut out of deflated tensors only, not of '{whole[0]}'")
 
 
-def _stored(name: str, value: NDArray[Any] | bytes, deflated: bool) -> NDArray[Any]:
-    """The array as it is stored: row-major, little-endian, deflated if asked for."""
+def _stored(
+    name: str, value: NDArray[Any] | bytes, deflated: bool, cuts: Sequence[Cut] | None
+) -> NDArray[Any]:
+    """The array as it is stored: row-major, little-endian, cut and deflated if asked for."""
     array: NDArray[Any]
     if isinstance(value, bytes):
         array = np.frombuffer(value, np.uint8)
@@ -216,7 +244,10 @@ def _stored(name: str, value: NDArray[Any] | bytes, deflated: bool) -> NDArray[A
             f"tensor '{name}' has the dtype {array.dtype}, which a bundle cannot hold"
         )
     if deflated:
-        array = np.frombuffer(zlib.compress(array.tobytes(), 9), np.uint8)
+        content = array.tobytes()
+        if cuts is not None:
+            content = cut_out(content, cuts)
+        array = np.frombuffer(zlib.compress(content, 9), np.uint8)
     return array
 
 
@@ -226,6 +257,7 @@ def _manifest_text(
     manifest: Mapping[str, Any],
     arrays: Mapping[str, NDArray[Any]],
     deflate: Collection[str],
+    patterned: Collection[str],
 ) -> str:
     whole = {
         "format_version": FORMAT_VERSION,
@@ -235,6 +267,8 @@ def _manifest_text(
         "sha256": {key: hashlib.sha256(array.data).hexdigest() for key, array in arrays.items()},
         "deflated": sorted(deflate),
     }
+    if patterned:
+        whole["patterned"] = sorted(patterned)
     try:
         return json.dumps(whole, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:

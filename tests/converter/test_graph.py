@@ -9,7 +9,8 @@ from torch import nn
 
 from edgewise.errors import ArgumentError
 from edgewise.spaces import get_space
-from edgewise_converter.compile.graph import Graph, deployed_graph
+from edgewise_converter.compile.graph import Graph
+from edgewise_converter.compile.lowering import deployed_graph
 from edgewise_converter.compile.tflite import fuse_relu
 from edgewise_converter.spaces.nasbench201 import build
 

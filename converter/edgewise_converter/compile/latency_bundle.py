@@ -22,10 +22,16 @@ from edgewise.spaces import get_space
 from edgewise_converter.compile.help_check import check_help
 from edgewise_converter.compile.help_graph import HelpFunctions, compile_help
 from edgewise_converter.compile.parity import Parity, check_classifier, worst
-from edgewise_converter.compile.reference_models import FORMATS, pattern_network, reference_models
+from edgewise_converter.compile.reference_models import (
+    FORMATS,
+    PatternModel,
+    pattern_network,
+    reference_models,
+)
 from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS
+from edgewise_converter.spaces.registry import input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,20 +107,22 @@ def compile_latency(
     if parts.help is not None:
         tensors |= _plain(parts.help, "help.")
         network = help_network(parts.help)
-        files = compile_help(space, network, samples=len(parts.help.manifest["help"]["references"]))
-        checked = _check_graphs(parts.help, network, files)
+        samples = len(parts.help.manifest["help"]["references"])
+        compiled = compile_help(space, network, samples=samples)
+        checked = _check_graphs(parts.help, network, compiled)
         report(f"HELP's graphs: {_describe(checked)}")
         manifest["parity"]["help"] = [parity.as_json() for parity in checked]
-        graphs = {f"help.{name}": file for name, file in files.items()}
+        graphs = {f"help.{name}": file for name, file in compiled.items()}
 
-    files_to_deflate = graphs | models
+    files = graphs | {name: model.file for name, model in models.items()}
     write_bundle(
         path,
         kind="latency",
         name=f"latency of {space}",
         manifest=manifest,
-        tensors=tensors | files_to_deflate,
-        deflate=files_to_deflate.keys(),
+        tensors=tensors | files,
+        deflate=files.keys(),
+        patterned={name: model.cuts for name, model in models.items()},
     )
     report(f"{path}: {path.stat().st_size:,} bytes")
 
@@ -185,15 +193,20 @@ def _trained_on(part: Bundle) -> list[str]:
     return list(part.manifest.get("trained_on", []))
 
 
-def _check_models(space: str, archs: Sequence[str], models: Mapping[str, bytes]) -> list[Parity]:
+def _check_models(
+    space: str, archs: Sequence[str], models: Mapping[str, PatternModel]
+) -> list[Parity]:
     found: list[Parity] = []
     for index, arch in enumerate(archs):
-        for file_format in FORMATS:
-            network = pattern_network(space, arch, file_format)
-            file = models[f"reference.{index:02d}.{file_format}"]
-            found += check_classifier(
-                network, {file_format: file}, cases=1, seed=index, tolerance=_NETWORK_TOLERANCE
-            )
+        name = f"reference.{index:02d}"
+        found += check_classifier(
+            pattern_network(space, arch),
+            {file_format: models[f"{name}.{file_format}"].file for file_format in FORMATS},
+            image=input_shape(space, arch),
+            cases=1,
+            seed=index,
+            tolerance=_NETWORK_TOLERANCE,
+        )
     return worst(found)
 
 

@@ -1,7 +1,7 @@
 """Writes a deployed graph as an ONNX model: NCHW, as torch's own exporter lays it out.
 
-Opset 13 and IR version 7 are old on purpose: every ONNX Runtime since 1.8 reads them, and nothing
-here needs more.
+Opset 14 and IR version 7 are old on purpose: every ONNX Runtime since 1.8 reads them, and nothing
+here needs more (14 brought HardSwish).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edgewise_converter.compile.graph import Array, Graph, Node
 
-_OPSET, _IR_VERSION = 13, 7
+_OPSET, _IR_VERSION = 14, 7
 
 
 def onnx_model(graph: Graph, *, name: str = "network") -> bytes:
@@ -52,6 +52,11 @@ def _info(name: str, shape: tuple[int, ...]) -> Any:
 
 
 def _constants(node: Node, names: list[str]) -> Iterable[Any]:
+    if node.op == "channel_shuffle":
+        channels, *sides = node.shape
+        dealt = (1, node.groups, channels // node.groups, *sides)
+        yield numpy_helper.from_array(np.array(dealt, np.int64), f"{node.output}.dealt")
+        yield numpy_helper.from_array(np.array((1, *node.shape), np.int64), f"{node.output}.shape")
     for name, array in zip(names, node.weights, strict=True):
         shaped: Array = array
         if node.op == "scale":
@@ -62,7 +67,7 @@ def _constants(node: Node, names: list[str]) -> Iterable[Any]:
 
 
 def _nodes(node: Node, weights: list[str]) -> Iterable[Any]:
-    """One ONNX node for each operation, except ``scale``, which takes two."""
+    """One ONNX node for each operation, but two for ``scale`` and three for a shuffle."""
     inputs, outputs = list(node.inputs), [node.output]
     window: dict[str, Any] = {
         "kernel_shape": [node.kernel] * 2,
@@ -74,8 +79,22 @@ def _nodes(node: Node, weights: list[str]) -> Iterable[Any]:
             yield helper.make_node("Conv", inputs + weights, outputs, group=node.groups, **window)
         case "avg_pool":
             yield helper.make_node("AveragePool", inputs, outputs, count_include_pad=0, **window)
+        case "max_pool":
+            yield helper.make_node("MaxPool", inputs, outputs, **window)
         case "relu":
             yield helper.make_node("Relu", inputs, outputs)
+        case "hard_swish":
+            yield helper.make_node("HardSwish", inputs, outputs)
+        case "hard_sigmoid":
+            yield helper.make_node("HardSigmoid", inputs, outputs, alpha=1 / 6, beta=0.5)
+        case "mul":
+            yield helper.make_node("Mul", inputs, outputs)
+        case "concat":
+            yield helper.make_node("Concat", inputs, outputs, axis=1)
+        case "flatten":
+            yield helper.make_node("Flatten", inputs, outputs)
+        case "channel_shuffle":
+            yield from _shuffle(node)
         case "add" | "add_constant":
             yield helper.make_node("Add", inputs + weights, outputs)
         case "scale":
@@ -83,8 +102,17 @@ def _nodes(node: Node, weights: list[str]) -> Iterable[Any]:
             yield helper.make_node("Mul", [*inputs, weights[0]], [scaled])
             yield helper.make_node("Add", [scaled, weights[1]], outputs)
         case "mean":
-            yield helper.make_node("ReduceMean", inputs, outputs, axes=[2, 3], keepdims=0)
+            keep = int(len(node.shape) == 3)
+            yield helper.make_node("ReduceMean", inputs, outputs, axes=[2, 3], keepdims=keep)
         case "linear":
             yield helper.make_node("Gemm", inputs + weights, outputs, transB=1)
         case _:
             raise AssertionError(f"no ONNX form of {node.op}")
+
+
+def _shuffle(node: Node) -> Iterable[Any]:
+    """Channels as (groups, C / groups), transposed, and flat again."""
+    dealt, turned = f"{node.output}.dealt", f"{node.output}.turned"
+    yield helper.make_node("Reshape", [*node.inputs, dealt], [f"{dealt}.value"])
+    yield helper.make_node("Transpose", [f"{dealt}.value"], [turned], perm=[0, 2, 1, 3, 4])
+    yield helper.make_node("Reshape", [turned, f"{node.output}.shape"], [node.output])

@@ -57,6 +57,8 @@ def check_classifier(
     module: torch.nn.Module,
     files: Mapping[str, bytes],
     *,
+    image: tuple[int, int, int] = (3, 32, 32),
+    channels_last: bool = True,
     cases: int = 3,
     seed: int = 0,
     tolerance: float = 1e-5,
@@ -64,8 +66,10 @@ def check_classifier(
     """Check a classifier's files, by format, on ``cases`` random images in every runtime.
 
     Args:
-        module: (1, 3, 32, 32) to (1, classes), in evaluation mode.
-        files: model files by format, ``tflite`` (channels last) and ``onnx`` (channels first).
+        module: (1, C, H, W) to (1, classes), in evaluation mode.
+        files: model files by format, ``tflite`` and ``onnx`` (channels first).
+        image: (C, H, W).
+        channels_last: the ``tflite`` files take (1, H, W, C), as those written here do.
         cases: number of images.
         seed: of the images.
         tolerance: largest relative error that passes.
@@ -75,7 +79,7 @@ def check_classifier(
         RuntimeUnavailableError: no installed runtime reads any of the files.
     """
     generator = torch.Generator().manual_seed(seed)
-    images = [torch.randn(1, 3, 32, 32, generator=generator) for _ in range(cases)]
+    images = [torch.randn(1, *image, generator=generator) for _ in range(cases)]
     with torch.no_grad():
         expected = [module(image).numpy() for image in images]
     found: list[Parity] = []
@@ -83,9 +87,10 @@ def check_classifier(
         if runtime.format not in files:
             continue
         session = runtime.load(files[runtime.format])
+        last = channels_last and runtime.format == "tflite"
         errors = []
-        for image, answer in zip(images, expected, strict=True):
-            (output,) = session.run(_layout(image, runtime.format))
+        for sample, answer in zip(images, expected, strict=True):
+            (output,) = session.run(_layout(sample, last))
             errors.append(relative_error(output.astype(np.float32), answer))
         found.append(summarise(runtime, errors))
     for parity in found:
@@ -119,6 +124,6 @@ def installed_runtimes() -> list[Runtime]:
     return [get_runtime(name) for name in available_runtimes()]
 
 
-def _layout(image: torch.Tensor, file_format: str) -> NDArray[np.float32]:
+def _layout(image: torch.Tensor, channels_last: bool) -> NDArray[np.float32]:
     array: NDArray[np.float32] = image.numpy()
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if file_format == "tflite" else array
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if channels_last else array

@@ -1,101 +1,132 @@
-"""Networks as files to be timed, their weights a constant pattern that compresses to nothing.
+"""Networks as files to be timed, their weights the constant pattern of `edgewise.pattern`.
 
-Time does not depend on the weights' values as long as everything stays finite and normal, so every
-layer holds one pattern of 61 numbers over and over, scaled to the spread that keeps activations
-steady. The period is a prime and no dimension of a network is a multiple of it, so no two channels
-are alike. Batch normalisation keeps its initial statistics, in which a normalised zero is zero:
-that is what makes operations fed only zeros vanish (``compile.graph``).
+Batch normalisation keeps its initial statistics, in which a normalised zero is zero: that is what
+makes operations fed only zeros vanish (``compile.lowering``).
 """
 
 from __future__ import annotations
 
+import bisect
 import math
-from statistics import NormalDist
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 
-from edgewise_converter.compile.graph import deployed_graph
+from edgewise.pattern import Cut, stored_weights, weights
+from edgewise_converter.compile.lowering import deployed_graph
 from edgewise_converter.compile.onnx import onnx_model
 from edgewise_converter.compile.tflite import tflite_model
-from edgewise_converter.spaces.registry import build_network
+from edgewise_converter.spaces.registry import build_network, input_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from edgewise_converter.compile.graph import Array
+    from edgewise_converter.compile.graph import Graph, Node
 
 #: Suffix of a model in a bundle, and the format that ``Runtime.format`` names.
 FORMATS = ("tflite", "onnx")
-PERIOD = 61
 
 
-def pattern() -> Array:
-    """(61,) float32: normal quantiles in a scattered order, of mean 0 and variance 1."""
-    quantiles = [NormalDist().inv_cdf((i + 0.5) / PERIOD) for i in range(PERIOD)]
-    values = np.array([quantiles[(22 * i) % PERIOD] for i in range(PERIOD)])
-    scaled: Array = (values / values.std()).astype(np.float32)
-    return scaled
+@dataclass(frozen=True)
+class PatternModel:
+    """A model file, and where its patterned weights are: a bundle need not store them."""
+
+    file: bytes
+    cuts: tuple[Cut, ...]
 
 
-def fill_with_pattern(module: nn.Module, file_format: str) -> None:
+def fill_with_pattern(module: nn.Module) -> None:
     """Overwrite the weights of the convolutions and linear layers of `module`; biases become zero.
 
-    The pattern runs in the order in which `file_format` stores a convolution: (out, height, width,
-    in) in TFLite, (out, in, height, width) in ONNX. Along any other order it compresses less well.
+    Batch norms with initial statistics then do nothing at all, so that weights they are folded into
+    stay the pattern.
     """
     for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 0.0
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            _fill(layer, channels_last=file_format == "tflite")
+            rows = weights(layer.weight.shape[0], math.prod(layer.weight.shape[1:]))
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(rows).reshape(layer.weight.shape))
+                if layer.bias is not None:
+                    layer.bias.zero_()
 
 
-def _fill(layer: nn.Conv2d | nn.Linear, *, channels_last: bool) -> None:
-    outputs, inputs, *window = layer.weight.shape
-    terms = inputs * math.prod(window)
-    rows = np.resize(pattern(), (outputs, terms))
-    # Whole periods sum to zero, so a row would cancel what its inputs have in common, and layer
-    # after layer only rounding errors would be left. As large a mean as random rows have, of either
-    # sign, keeps the network as well conditioned as theirs (by halves, as that compresses best).
-    rows[: outputs // 2] += terms**-0.5
-    rows[outputs // 2 :] -= terms**-0.5
-    # He et al. 2015: the variance at which a ReLU network keeps the size of its activations.
-    tiled = torch.from_numpy(rows * np.float32(math.sqrt(2.0 / terms)))
-    with torch.no_grad():
-        if channels_last:
-            layer.weight.copy_(tiled.reshape(outputs, *window, inputs).movedim(-1, 1))
-        else:
-            layer.weight.copy_(tiled.reshape(outputs, inputs, *window))
-        if layer.bias is not None:
-            layer.bias.zero_()
-
-
-def pattern_network(space: str, arch: str, file_format: str) -> nn.Module:
-    """The network of `arch` filled with the pattern: what a file of that format computes."""
+def pattern_network(space: str, arch: str) -> nn.Module:
+    """The network of `arch` filled with the pattern: what its reference models compute."""
     module = build_network(space, arch)
-    fill_with_pattern(module, file_format)
+    fill_with_pattern(module)
     return module
 
 
-def model_file(module: nn.Module, file_format: str) -> bytes:
-    """A classifier in evaluation mode, deployed to a file of one of `FORMATS`."""
-    return _WRITERS[file_format](deployed_graph(module))
+def model_file(
+    module: nn.Module, file_format: str, image: tuple[int, int, int] = (3, 32, 32)
+) -> bytes:
+    """A classifier of images (C, H, W) in evaluation mode, deployed to a file of a format."""
+    return _WRITERS[file_format](deployed_graph(module, image))
 
 
-def reference_models(space: str, archs: Iterable[str]) -> dict[str, bytes]:
-    """Bundle tensors `reference.NN.<format>`, in the order of `archs`.
+def pattern_models(space: str, arch: str) -> dict[str, PatternModel]:
+    """The network of `arch` filled with the pattern, as a file of each of `FORMATS`.
 
     Raises:
-        ArchitectureError: an architecture is malformed.
+        ArchitectureError: the architecture is malformed.
         ArgumentError: `space` has no torch builder.
     """
-    models: dict[str, bytes] = {}
-    for index, arch in enumerate(archs):
-        for file_format in FORMATS:
-            network = pattern_network(space, arch, file_format)
-            models[f"reference.{index:02d}.{file_format}"] = model_file(network, file_format)
-    return models
+    graph = deployed_graph(pattern_network(space, arch), input_shape(space, arch))
+    files = {file_format: write(graph) for file_format, write in _WRITERS.items()}
+    return {
+        file_format: PatternModel(file, patterned(graph, file, file_format))
+        for file_format, file in files.items()
+    }
+
+
+def reference_models(space: str, archs: Iterable[str]) -> dict[str, PatternModel]:
+    """Bundle tensors `reference.NN.<format>`, in the order of `archs`; raises as the above."""
+    return {
+        f"reference.{index:02d}.{file_format}": model
+        for index, arch in enumerate(archs)
+        for file_format, model in pattern_models(space, arch).items()
+    }
+
+
+def patterned(graph: Graph, file: bytes, file_format: str) -> tuple[Cut, ...]:
+    """Where the weights of `graph`, which are all the pattern, lie in its file; ascending."""
+    found: list[Cut] = []
+    # The largest first: what a smaller layer holds may be a part of what a larger one holds.
+    for shape in sorted(_layers(graph, file_format), key=lambda shape: -math.prod(shape[:3])):
+        bisect.insort(found, _find(shape, file, found))
+    return tuple(found)
+
+
+def _find(shape: tuple[int, int, int, int], file: bytes, taken: Sequence[Cut]) -> Cut:
+    """The first place of a layer's weights in `file` that overlaps none of `taken` (ascending)."""
+    content = stored_weights(*shape).tobytes()
+    offset = file.find(content)
+    for cut in taken:
+        if offset < cut.offset + cut.size and cut.offset < offset + len(content):
+            offset = file.find(content, cut.offset + cut.size)
+    if offset < 0:
+        raise AssertionError(f"the file does not hold the pattern of a layer {shape}")
+    return Cut(offset, *shape)
+
+
+def _layers(graph: Graph, file_format: str) -> Iterator[tuple[int, int, int, int]]:
+    """Outputs, inputs, window and order of each layer's weights."""
+    for node in graph.nodes:
+        if node.op in ("conv", "linear"):
+            outputs, inputs, *window = node.weights[0].shape
+            order = _order(node) if file_format == "tflite" else 0
+            yield outputs, inputs, math.prod(window), order
+
+
+def _order(node: Node) -> int:
+    """Of weights in a TFLite file; see `Cut.order`."""
+    if node.op == "linear":
+        return 0
+    return 2 if node.depthwise else 1
 
 
 _WRITERS = {"tflite": tflite_model, "onnx": onnx_model}

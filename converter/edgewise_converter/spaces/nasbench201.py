@@ -141,3 +141,8 @@ def build(arch: str, *, num_classes: int = 10) -> Network:
     """
     codes = [int(code) for code in get_space("nasbench201").encode(arch)[0]]
     return Network(codes, num_classes).eval()
+
+
+def input_shape(_arch: str) -> tuple[int, int, int]:
+    """(C, H, W) of the image, the same for all architectures."""
+    return (3, IMAGE, IMAGE)

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from edgewise.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from torch import nn
+
+#: Spaces whose networks can be built, each by the module of its name here.
+BUILDERS = ("nasbench201", "fbnet", "ofa")
 
 
 def build_network(space: str, arch: str) -> nn.Module:
-    """The network of ``arch``, in evaluation mode; (1, 3, 32, 32) float32 to (1, classes).
+    """The network of `arch`, in evaluation mode: (B, *input_shape) float32 to (B, classes).
 
     Raises:
-        ArgumentError: ``space`` has no builder.
-        ArchitectureError: ``arch`` is malformed.
+        ArgumentError: `space` has no builder.
+        ArchitectureError: `arch` is malformed.
     """
-    if space == "nasbench201":
-        from edgewise_converter.spaces import nasbench201
+    network: nn.Module = _builder(space).build(arch)
+    return network
 
-        return nasbench201.build(arch)
-    raise ArgumentError(f"no torch builder for space {space!r}; there is one for 'nasbench201'")
+
+def input_shape(space: str, arch: str) -> tuple[int, int, int]:
+    """(C, H, W) of the images that the network of `arch` takes; raises as `build_network`."""
+    channels, height, width = _builder(space).input_shape(arch)
+    return channels, height, width
+
+
+def _builder(space: str) -> ModuleType:
+    if space not in BUILDERS:
+        raise ArgumentError(
+            f"no torch builder for space {space!r}; there is one for {', '.join(BUILDERS)}"
+        )
+    return import_module(f"edgewise_converter.spaces.{space}")

@@ -4,8 +4,12 @@
 // Layout: u64 little-endian header length | JSON header, padded with spaces | tensor data.
 // Above what safetensors asks for (no overlaps, no holes, every byte owned by one tensor):
 //   * `__metadata__["edgewise"]` is the manifest, a JSON object: format_version, kind, name,
-//     sha256 {tensor: hex of its bytes}, deflated [tensors stored as zlib streams], and whatever
-//     the kind adds.
+//     sha256 {tensor: hex of its bytes}, deflated [tensors stored as zlib streams], patterned
+//     [deflated model files without their weights], and whatever the kind adds.
+//   * what a patterned tensor inflates to is u32 count | count cuts | the rest of the file. A cut
+//     is five u32, little-endian: the offset in the whole file of weights that were taken out,
+//     outputs, inputs, window, and order of their axes. They are computed when the file is read:
+//     see pattern.py in the Python package, which alone reads reference models.
 //   * `__metadata__["edgewise.sha256"]` is the digest of the manifest and of the tensor table, so
 //     that a damaged header is found as surely as damaged data (see table_digest in
 //     safetensors.cpp).

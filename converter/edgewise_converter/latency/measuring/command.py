@@ -116,8 +116,8 @@ def _builder(space: str, file_format: str) -> Callable[[str], bytes]:
 
     def build(arch: str) -> bytes:
         # Needs torch, which takes seconds to import, and is not wanted for {arch} alone.
-        from edgewise_converter.compile.reference_models import model_file, pattern_network
+        from edgewise_converter.compile.reference_models import pattern_models
 
-        return model_file(pattern_network(space, arch, file_format), file_format)
+        return pattern_models(space, arch)[file_format].file
 
     return build
