@@ -60,18 +60,18 @@ constexpr int kFirstChannels = 16;
 constexpr int kLastChannels = 1984;
 constexpr int kClasses = 1000;
 
-Value lower_skip(GraphBuilder& out, const Value& in, int channels, int stride) {
+GraphValue lower_skip(GraphBuilder& out, const GraphValue& in, int channels, int stride) {
   if (stride == 1 && in.channels == channels) return out.keep_shape(KernelOp::kIdentity, in);
   return out.conv(in, channels, 1, stride, 1, KernelOp::kRelu);
 }
 
-Value lower_block(GraphBuilder& out, std::uint8_t op, const Value& in, int channels, int stride) {
+GraphValue lower_block(GraphBuilder& out, std::uint8_t op, const GraphValue& in, int channels, int stride) {
   constexpr std::array<int, 4> kExpansion = {1, 1, 3, 6};
   if (op == kSkip) return lower_skip(out, in, channels, stride);
   const int window = op < 4 ? 3 : 5;
   const int wide = kExpansion[op % 4] * in.channels;
   const int groups = op % 4 == 1 ? 2 : 1;
-  Value value = out.conv(in, wide, 1, 1, groups, KernelOp::kRelu);
+  GraphValue value = out.conv(in, wide, 1, 1, groups, KernelOp::kRelu);
   if (groups > 1) value = out.keep_shape(KernelOp::kTranspose, value);  // the channel shuffle
   value = out.conv(value, wide, window, stride, wide, KernelOp::kRelu);
   value = out.conv(value, channels, 1, 1, groups);
@@ -139,7 +139,7 @@ KernelGraph FBNet::lower(const std::uint8_t* codes, std::string_view semantics) 
   index_of(semantics);
   GraphBuilder out(128);
   out.at(Position{0, -1, -1});
-  Value value = out.conv({Kernel::kInput, 1, kImageSide, kImageSide, 3}, kFirstChannels, 3, 2, 1,
+  GraphValue value = out.conv({Kernel::kInput, 1, kImageSide, kImageSide, 3}, kFirstChannels, 3, 2, 1,
                          KernelOp::kRelu);
   for (int s = 0; s < static_cast<int>(kStages.size()); ++s) {
     for (int b = 0; b < kStages[s].blocks; ++b) {

@@ -2,7 +2,7 @@
 
 namespace edgewise {
 
-Value GraphBuilder::add(KernelOp op, const Value& in, const Value& out) {
+GraphValue GraphBuilder::add(KernelOp op, const GraphValue& in, const GraphValue& out) {
   Kernel kernel;
   kernel.op = op;
   kernel.batch = out.batch;
@@ -15,29 +15,29 @@ Value GraphBuilder::add(KernelOp op, const Value& in, const Value& out) {
   kernel.position = position_;
   graph_.push_back(std::move(kernel));
   also_reads(in);
-  Value result = out;
+  GraphValue result = out;
   result.kernel = static_cast<int>(graph_.size()) - 1;
   return result;
 }
 
-void GraphBuilder::also_reads(const Value& other) {
-  if (other.kernel != Value::kConstant) graph_.back().inputs.push_back(other.kernel);
+void GraphBuilder::also_reads(const GraphValue& other) {
+  if (other.kernel != GraphValue::kConstant) graph_.back().inputs.push_back(other.kernel);
 }
 
-Value GraphBuilder::pool(KernelOp op, const Value& in, int window, int stride) {
-  Value out = in;
+GraphValue GraphBuilder::pool(KernelOp op, const GraphValue& in, int window, int stride) {
+  GraphValue out = in;
   out.height = (in.height + stride - 1) / stride;
   out.width = (in.width + stride - 1) / stride;
-  const Value result = add(op, in, out);
+  const GraphValue result = add(op, in, out);
   Kernel& kernel = graph_.back();
   kernel.kernel_height = kernel.kernel_width = window;
   kernel.stride = stride;
   return result;
 }
 
-Value GraphBuilder::conv(const Value& in, int channels, int window, int stride, int groups,
+GraphValue GraphBuilder::conv(const GraphValue& in, int channels, int window, int stride, int groups,
                          KernelOp activation) {
-  Value result = pool(KernelOp::kConv, in, window, stride);
+  GraphValue result = pool(KernelOp::kConv, in, window, stride);
   Kernel& kernel = graph_.back();
   kernel.out_channels = result.channels = channels;
   kernel.groups = groups;
@@ -45,10 +45,10 @@ Value GraphBuilder::conv(const Value& in, int channels, int window, int stride, 
   return result;
 }
 
-Value GraphBuilder::global_avg_pool(const Value& in) {
-  Value out = in;
+GraphValue GraphBuilder::global_avg_pool(const GraphValue& in) {
+  GraphValue out = in;
   out.height = out.width = 1;
-  const Value result = add(KernelOp::kGlobalAvgPool, in, out);
+  const GraphValue result = add(KernelOp::kGlobalAvgPool, in, out);
   Kernel& kernel = graph_.back();
   kernel.kernel_height = in.height;
   kernel.kernel_width = in.width;
@@ -56,18 +56,18 @@ Value GraphBuilder::global_avg_pool(const Value& in) {
   return result;
 }
 
-Value GraphBuilder::linear(const Value& in, int channels, KernelOp activation) {
-  Value out = in;
+GraphValue GraphBuilder::linear(const GraphValue& in, int channels, KernelOp activation) {
+  GraphValue out = in;
   out.channels = channels;
-  const Value result = add(KernelOp::kLinear, in, out);
+  const GraphValue result = add(KernelOp::kLinear, in, out);
   graph_.back().activation = activation;
   return result;
 }
 
-Value GraphBuilder::keep_shape(KernelOp op, const Value& in) { return add(op, in, in); }
+GraphValue GraphBuilder::keep_shape(KernelOp op, const GraphValue& in) { return add(op, in, in); }
 
-Value GraphBuilder::join(KernelOp op, const Value& a, const Value& b) {
-  const Value result = add(op, a, a);
+GraphValue GraphBuilder::join(KernelOp op, const GraphValue& a, const GraphValue& b) {
+  const GraphValue result = add(op, a, a);
   also_reads(b);
   return result;
 }

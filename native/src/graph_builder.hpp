@@ -9,7 +9,7 @@
 namespace edgewise {
 
 // What a kernel computed, or what the network was given.
-struct Value {
+struct GraphValue {
   // As `kernel`: known beforehand, so nothing computes it; a kernel does not list it as an input.
   static constexpr int kConstant = -1000000;
 
@@ -28,19 +28,19 @@ class GraphBuilder {
   void at(Position position) noexcept { position_ = position; }
 
   // Padded so that the sides are divided by the stride, rounded up.
-  Value conv(const Value& in, int channels, int window, int stride = 1, int groups = 1,
+  GraphValue conv(const GraphValue& in, int channels, int window, int stride = 1, int groups = 1,
              KernelOp activation = KernelOp::kIdentity);
-  Value pool(KernelOp op, const Value& in, int window, int stride);
-  Value global_avg_pool(const Value& in);
-  Value linear(const Value& in, int channels, KernelOp activation = KernelOp::kIdentity);
+  GraphValue pool(KernelOp op, const GraphValue& in, int window, int stride);
+  GraphValue global_avg_pool(const GraphValue& in);
+  GraphValue linear(const GraphValue& in, int channels, KernelOp activation = KernelOp::kIdentity);
   // Each element by itself, or moved: the shape stays.
-  Value keep_shape(KernelOp op, const Value& in);
+  GraphValue keep_shape(KernelOp op, const GraphValue& in);
   // Of the shape of `a`.
-  Value join(KernelOp op, const Value& a, const Value& b);
+  GraphValue join(KernelOp op, const GraphValue& a, const GraphValue& b);
   // The general form: `out` gives the result's shape.
-  Value add(KernelOp op, const Value& in, const Value& out);
+  GraphValue add(KernelOp op, const GraphValue& in, const GraphValue& out);
   // The last kernel also reads `other`.
-  void also_reads(const Value& other);
+  void also_reads(const GraphValue& other);
 
   KernelGraph take() noexcept { return std::move(graph_); }
 

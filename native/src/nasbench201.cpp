@@ -60,11 +60,11 @@ constexpr int kImageChannels = 3;
 constexpr int kClasses = 10;
 
 // ReLU, convolution, batch norm: the last folds into the convolution, the first stays.
-Value lower_relu_conv(GraphBuilder& out, const Value& in, int channels, int window, int stride) {
+GraphValue lower_relu_conv(GraphBuilder& out, const GraphValue& in, int channels, int window, int stride) {
   return out.conv(out.keep_shape(KernelOp::kRelu, in), channels, window, stride);
 }
 
-Value lower_op(GraphBuilder& out, std::uint8_t op, const Value& in) {
+GraphValue lower_op(GraphBuilder& out, std::uint8_t op, const GraphValue& in) {
   switch (op) {
     case kNone: return out.keep_shape(KernelOp::kZero, in);
     case kSkipConnect: return out.keep_shape(KernelOp::kIdentity, in);
@@ -76,17 +76,17 @@ Value lower_op(GraphBuilder& out, std::uint8_t op, const Value& in) {
 
 // The kept operations of one cell; each but the first into a node is followed by an addition. A
 // node that no kept operation feeds is a constant.
-Value lower_cell(GraphBuilder& out, const std::uint8_t* codes, std::uint8_t kept, const Value& in,
+GraphValue lower_cell(GraphBuilder& out, const std::uint8_t* codes, std::uint8_t kept, const GraphValue& in,
                  Position position) {
-  Value nothing = in;
-  nothing.kernel = Value::kConstant;
-  std::array<Value, kNodes> nodes = {in, nothing, nothing, nothing};
+  GraphValue nothing = in;
+  nothing.kernel = GraphValue::kConstant;
+  std::array<GraphValue, kNodes> nodes = {in, nothing, nothing, nothing};
   std::array<bool, kNodes> started{};
   for (int e = 0; e < kEdges; ++e) {
     if (((kept >> e) & 1) == 0) continue;
     position.edge = e;
     out.at(position);
-    const Value result = lower_op(out, codes[e], nodes[kSource[e]]);
+    const GraphValue result = lower_op(out, codes[e], nodes[kSource[e]]);
     const int target = kTarget[e];
     nodes[target] = started[target] ? out.join(KernelOp::kAdd, nodes[target], result) : result;
     started[target] = true;
@@ -95,19 +95,19 @@ Value lower_cell(GraphBuilder& out, const std::uint8_t* codes, std::uint8_t kept
 }
 
 // The residual block between stages: halves the side, doubles the channels.
-Value lower_reduction(GraphBuilder& out, const Value& in, Position position) {
+GraphValue lower_reduction(GraphBuilder& out, const GraphValue& in, Position position) {
   const int channels = 2 * in.channels;
   out.at(position);
-  const Value halved = lower_relu_conv(out, in, channels, 3, 2);
-  const Value main = lower_relu_conv(out, halved, channels, 3, 1);
-  const Value side = out.conv(out.pool(KernelOp::kAvgPool, in, 2, 2), channels, 1);
+  const GraphValue halved = lower_relu_conv(out, in, channels, 3, 2);
+  const GraphValue main = lower_relu_conv(out, halved, channels, 3, 1);
+  const GraphValue side = out.conv(out.pool(KernelOp::kAvgPool, in, 2, 2), channels, 1);
   return out.join(KernelOp::kAdd, main, side);
 }
 
-void lower_head(GraphBuilder& out, const Value& in) {
+void lower_head(GraphBuilder& out, const GraphValue& in) {
   out.at(Position{kStages, -1, -1});
-  const Value normed = out.keep_shape(KernelOp::kBatchNorm, in);
-  const Value pooled = out.global_avg_pool(out.keep_shape(KernelOp::kRelu, normed));
+  const GraphValue normed = out.keep_shape(KernelOp::kBatchNorm, in);
+  const GraphValue pooled = out.global_avg_pool(out.keep_shape(KernelOp::kRelu, normed));
   out.linear(pooled, kClasses);
 }
 
@@ -115,7 +115,7 @@ KernelGraph lower_whole(const std::uint8_t* codes, std::uint8_t kept) {
   GraphBuilder out(256);
   const Stage& first = kStageSizes.front();
   out.at(Position{0, -1, -1});
-  Value value = out.conv({Kernel::kInput, 1, first.side, first.side, kImageChannels},
+  GraphValue value = out.conv({Kernel::kInput, 1, first.side, first.side, kImageChannels},
                          first.channels, 3);
   for (int s = 0; s < kStages; ++s) {
     if (s > 0) value = lower_reduction(out, value, Position{s, -1, -1});
@@ -132,7 +132,7 @@ KernelGraph lower_blocked(const std::uint8_t* codes, std::uint8_t kept, Semantic
   GraphBuilder out(16);
   if (semantics == Semantics::kLive) return out.take();
   const auto [channels, side] = kStageSizes.back();
-  const Value nothing = {Value::kConstant, 1, side, side, channels};
+  const GraphValue nothing = {GraphValue::kConstant, 1, side, side, channels};
   lower_head(out, lower_cell(out, codes, kept, nothing,
                              Position{kStages - 1, kCellsPerStage - 1, -1}));
   return out.take();

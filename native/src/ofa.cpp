@@ -123,23 +123,23 @@ int divisible_by_8(int channels) noexcept {
 }
 
 // Hard swish is a kernel of its own: no runtime merges it into a convolution.
-Value conv(GraphBuilder& out, const Value& in, int channels, int window, int stride, int groups,
+GraphValue conv(GraphBuilder& out, const GraphValue& in, int channels, int window, int stride, int groups,
            bool swish) {
   if (!swish) return out.conv(in, channels, window, stride, groups, KernelOp::kRelu);
   return out.keep_shape(KernelOp::kHardSwish, out.conv(in, channels, window, stride, groups));
 }
 
-Value squeeze_and_excite(GraphBuilder& out, const Value& in) {
-  Value value = out.global_avg_pool(in);
+GraphValue squeeze_and_excite(GraphBuilder& out, const GraphValue& in) {
+  GraphValue value = out.global_avg_pool(in);
   value = out.linear(value, divisible_by_8(in.channels / 4), KernelOp::kRelu);
   value = out.linear(value, in.channels);
   return out.join(KernelOp::kMul, in, out.keep_shape(KernelOp::kHardSigmoid, value));
 }
 
-Value lower_block(GraphBuilder& out, const Value& in, const Stage& stage, int window,
+GraphValue lower_block(GraphBuilder& out, const GraphValue& in, const Stage& stage, int window,
                   int expansion, int stride) {
   const int wide = in.channels * expansion;  // a multiple of 8, as the channels are
-  Value value = in;
+  GraphValue value = in;
   if (expansion > 1) value = conv(out, value, wide, 1, 1, 1, stage.swish);
   value = conv(out, value, wide, window, stride, wide, stage.swish);
   if (stage.excites) value = squeeze_and_excite(out, value);
@@ -217,7 +217,7 @@ KernelGraph OnceForAll::lower(const std::uint8_t* codes, std::string_view semant
   GraphBuilder out(256);
   out.at(Position{0, -1, -1});
   const int side = codes[kResolution];
-  Value value =
+  GraphValue value =
       conv(out, {Kernel::kInput, 1, side, side, 3}, kFirstChannels, 3, 2, 1, /*swish=*/true);
   out.at(Position{0, 0, -1});
   value = lower_block(out, value, {kFirstChannels, 1, false, false}, 3, 1, 1);

@@ -102,28 +102,28 @@ int share(int sum, int layers, int index) noexcept {
 }
 
 // The row of each token: nothing is multiplied.
-Value embed(GraphBuilder& out, int input, int width) {
-  const Value tokens = {input, 1, 1, kTokens, 1};
+GraphValue embed(GraphBuilder& out, int input, int width) {
+  const GraphValue tokens = {input, 1, 1, kTokens, 1};
   return out.linear(tokens, width);
 }
 
-Value add_and_norm(GraphBuilder& out, const Value& value, const Value& residual) {
+GraphValue add_and_norm(GraphBuilder& out, const GraphValue& value, const GraphValue& residual) {
   return out.keep_shape(KernelOp::kLayerNorm, out.join(KernelOp::kAdd, value, residual));
 }
 
-Value attend(GraphBuilder& out, const Value& in, const Value& memory, int heads) {
+GraphValue attend(GraphBuilder& out, const GraphValue& in, const GraphValue& memory, int heads) {
   const int part = kAttention / heads;
-  Value query = out.linear(in, kAttention);
-  const Value key = out.linear(memory, kAttention);
-  const Value value = out.linear(memory, kAttention);
+  GraphValue query = out.linear(in, kAttention);
+  const GraphValue key = out.linear(memory, kAttention);
+  const GraphValue value = out.linear(memory, kAttention);
   query.batch = heads;
   query.channels = part;
-  Value scores = query;
+  GraphValue scores = query;
   scores.channels = memory.width;
   scores = out.add(KernelOp::kMatMul, query, scores);
   out.also_reads(key);
   scores = out.keep_shape(KernelOp::kSoftmax, scores);
-  Value mixed = scores;
+  GraphValue mixed = scores;
   mixed.channels = part;
   mixed = out.add(KernelOp::kMatMul, scores, mixed);
   out.also_reads(value);
@@ -132,18 +132,18 @@ Value attend(GraphBuilder& out, const Value& in, const Value& memory, int heads)
   return add_and_norm(out, out.linear(mixed, in.channels), in);
 }
 
-Value feed_forward(GraphBuilder& out, const Value& in, int width) {
+GraphValue feed_forward(GraphBuilder& out, const GraphValue& in, int width) {
   return add_and_norm(out, out.linear(out.linear(in, width, KernelOp::kRelu), in.channels), in);
 }
 
 // The results of the last `count` encoder layers, one after another.
-Value memory_of(GraphBuilder& out, const std::vector<Value>& encoded, int count) {
-  const Value& last = encoded.back();
+GraphValue memory_of(GraphBuilder& out, const std::vector<GraphValue>& encoded, int count) {
+  const GraphValue& last = encoded.back();
   if (count == 1) return last;
-  Value in = last;
+  GraphValue in = last;
   in.channels *= count;
-  in.kernel = Value::kConstant;
-  Value together = last;
+  in.kernel = GraphValue::kConstant;
+  GraphValue together = last;
   together.width *= count;
   together = out.add(KernelOp::kConcat, in, together);
   for (auto it = encoded.end() - count; it != encoded.end(); ++it) out.also_reads(*it);
@@ -229,10 +229,10 @@ KernelGraph Transformer::lower(const std::uint8_t* codes, std::string_view seman
   check(codes);
   index_of(semantics);
   GraphBuilder out(256);
-  std::vector<Value> encoded;
+  std::vector<GraphValue> encoded;
   const int encoders = codes[kEncoderLayers];
   out.at(Position{0, -1, -1});
-  Value value = embed(out, Kernel::kInput, 64 * codes[kEncoderWidth]);
+  GraphValue value = embed(out, Kernel::kInput, 64 * codes[kEncoderWidth]);
   for (int l = 0; l < encoders; ++l) {
     out.at(Position{0, l, -1});
     value = attend(out, value, value, 2 * share(codes[kEncoderHeads] / 2, encoders, l));
@@ -245,7 +245,7 @@ KernelGraph Transformer::lower(const std::uint8_t* codes, std::string_view seman
   for (int l = 0; l < decoders; ++l) {
     out.at(Position{1, l, -1});
     value = attend(out, value, value, 2 * share(codes[kDecoderHeads] / 2, decoders, l));
-    const Value memory = memory_of(out, encoded, share(codes[kCrossLayers], decoders, l));
+    const GraphValue memory = memory_of(out, encoded, share(codes[kCrossLayers], decoders, l));
     value = attend(out, value, memory, 2 * share(codes[kCrossHeads] / 2, decoders, l));
     value = feed_forward(out, value, 512 * share(codes[kDecoderFeedForward], decoders, l));
   }
