@@ -67,7 +67,7 @@ def test_fbnet_is_described_as_help_does() -> None:
     for name, columns in zip(names, found, strict=True):
         assert columns.tolist() == expected.get(name, columns.tolist())
     codes, encoding = fbnet.encode(",".join(names)), encoding_of("fbnet")
-    assert encoding.counts(codes).tolist() == [[3, 3, 3, 3, 2, 2, 2, 2]]
+    assert encoding.counts(codes).tolist() == [[fbnet.flops(",".join(names)) / 1e8, 20]]
     assert encoding.depth(codes).tolist() == [20]
     assert encoding.linear(codes).sum() == 20
     assert encoding.columns == 132
@@ -99,8 +99,8 @@ def test_ofa_is_described_as_help_does() -> None:
     codes = ofa.encode(written)
     depth = np.array([sum(arch["d"]) for arch in archs])
     assert encoding.depth(codes).tolist() == depth.tolist()
-    pixels = np.array([(arch["r"] / 224) ** 2 for arch in archs])
-    np.testing.assert_allclose(encoding.counts(codes).sum(1), 2 * depth * pixels)
+    flops = np.array([ofa.flops(arch) for arch in written])
+    np.testing.assert_allclose(encoding.counts(codes), np.column_stack((flops / 1e8, depth)))
 
 
 @pytest.mark.parametrize("name", ["fbnet", "ofa"])

@@ -13,6 +13,7 @@ import pytest
 from edgewise.bundle import write_bundle
 from edgewise_converter.cli import main
 from edgewise_converter.latency import command
+from edgewise_converter.latency.meta_training import episodes_of
 from edgewise_converter.latency.question import hold_out
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 
@@ -232,6 +233,15 @@ def test_validation_devices_are_the_splits_or_held_out(data: Path) -> None:
     assert valid("meta_train,phone_b", "--valid", "cpu_a") == ("cpu_a",)
     assert valid("meta_train") == ("cpu_a",)
     assert valid("meta_valid") == ("phone_a",)
+
+
+def test_meta_trainings_are_as_long_as_the_papers(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    assert evaluate(data, "--predictors", "flops", "--json", str(path)) == 0
+    assert json.loads(path.read_text())["episodes"] == 2000
+    assert evaluate(data, "--predictors", "flops", "--episodes", "7", "--json", str(path)) == 0
+    assert json.loads(path.read_text())["episodes"] == 7
+    assert episodes_of("fbnet") == episodes_of("ofa") == 4000
 
 
 def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from edgewise.spaces import get_space
 from edgewise_converter.compile.help_check import (
+    check_help,
     random_devices,
     torch_scaled,
 )
@@ -16,12 +17,14 @@ from edgewise_converter.compile.help_graph import (
     ADAPT_OUTPUTS,
     HelpFunctions,
     Layout,
+    compile_help,
     pack_learner,
     to_onnx,
     to_tflite,
     trace,
 )
 from edgewise_converter.compile.parity import installed_runtimes, relative_error
+from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.help_network import NetworkConfig, predict
 from edgewise_converter.latency.meta_training import Learner, TrainingConfig, adapt
 
@@ -109,3 +112,35 @@ def test_traced_adaptation_follows_its_inputs() -> None:
     module = trace(functions.adapt, first)
     torch.testing.assert_close(module(*second), functions.adapt(*second))
     assert not any("_.d" in str(node.target) for node in module.graph.nodes), "writes in place"
+
+
+def chain(name: str) -> tuple[NetworkConfig, torch.Tensor, np.ndarray, torch.Tensor]:
+    """A small network for a space of chains: sizes, learner, codes of references, draws of z."""
+    network = NetworkConfig(embedding_size=4, width=6, columns=encoding_of(name).columns)
+    config = TrainingConfig(network=network, seed=5, inner_rate=0.05)
+    vector = torch.from_numpy(pack_learner(Learner.create(config).copy()))
+    generator = np.random.default_rng(2)
+    choices = get_space(name).choices
+    codes = np.stack([generator.choice(allowed, 4) for allowed in choices], axis=1)
+    draws = torch.randn(10, network.latent_size, generator=torch.Generator().manual_seed(1))
+    return network, vector, codes, draws
+
+
+def test_a_traced_chain_follows_its_inputs() -> None:
+    network, vector, codes, draws = chain("fbnet")
+    functions = HelpFunctions.create("fbnet", network)
+    first, second = (
+        (vector, *map(torch.from_numpy, (case.embedding, case.support, case.embedding)), draws)
+        for case in random_devices(get_space("fbnet"), codes, 2, seed=4)
+    )
+    module = trace(functions.adapt, first)
+    torch.testing.assert_close(module(*second), functions.adapt(*second))
+
+
+@pytest.mark.slow
+def test_chains_compile_to_graphs_that_agree_with_torch() -> None:
+    """Both graphs, from one-hot codes to milliseconds, in every runtime."""
+    network, vector, codes, draws = chain("ofa")
+    files = compile_help("ofa", network, samples=4)
+    found = check_help("ofa", network, vector, draws, codes, files, devices=3)
+    assert {parity.runtime for parity in found} == {r.name for r in installed_runtimes()}

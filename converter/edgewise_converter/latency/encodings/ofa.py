@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from edgewise_converter.latency.encodings.encoding import BoolArray, Codes, FloatArray
+from edgewise_converter.latency.encodings.work import work
 
 _STAGES, _DEEPEST, _SHALLOWEST = 5, 4, 2
 _LAYERS = _STAGES * _DEEPEST
@@ -45,9 +46,8 @@ class OfaEncoding:
         return np.hstack((by_layer, flat, pixels[:, None]))
 
     def counts(self, codes: Codes) -> FloatArray:
-        """(N, 6): layers by kernel and by expansion, weighed by the pixels they run on."""
-        counts: FloatArray = self._layers(codes).sum(axis=1) * _pixels(codes)[:, None]
-        return counts
+        """(N, 2): what is multiplied, and the layers."""
+        return np.column_stack((work("ofa", codes), self.depth(codes)))
 
     def depth(self, codes: Codes) -> FloatArray:
         """(N,): layers of all stages."""
