@@ -220,10 +220,12 @@ void gather_nd(OnnxCall& call) {
   const Value& data = call.in(0);
   const Value& indices = call.in(1);
   if (indices.shape.empty()) fail_model("indices without a dimension");
-  const std::int64_t taken = indices.shape.back() + call.node().integer("batch_dims", 0);
-  if (taken < 0 || taken > static_cast<std::int64_t>(data.shape.size())) {
+  const auto rank = static_cast<std::int64_t>(data.shape.size());
+  const std::int64_t batch = call.node().integer("batch_dims", 0);
+  if (batch < 0 || batch > rank || indices.shape.back() > rank - batch) {
     fail_model("more indices than dimensions");
   }
+  const std::int64_t taken = indices.shape.back() + batch;
   Shape shape(indices.shape.begin(), indices.shape.end() - 1);
   shape.insert(shape.end(), data.shape.begin() + static_cast<std::ptrdiff_t>(taken),
                data.shape.end());
@@ -238,7 +240,8 @@ void pad(OnnxCall& call) {
   if (pads.size() != 2 * count) fail_model("two pads are needed for each dimension");
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t axis = axes.empty() ? i : axis_index(axes[i], shape.size());
-    shape[axis] += pads[i] + pads[i + count];
+    constexpr std::int64_t kMost = std::int64_t{1} << 32;  // refused below, and far from overflow
+    shape[axis] += std::clamp(pads[i], -kMost, kMost) + std::clamp(pads[i + count], -kMost, kMost);
   }
   if (shape == call.in(0).shape) {
     call.outputs().assign(1, Value(call.in(0)));

@@ -162,22 +162,66 @@ Numbers chosen(const Numbers& data, const Numbers& indices) {
   return result;
 }
 
-// A slice of a list; `count` is what the handler found its size to be.
-Numbers sliced(const OnnxCall& call, const Numbers& data, std::size_t count) {
-  const bool old = call.count() < 3;
-  const auto starts = old ? call.node().integers("starts") : call.integers(1);
-  const auto steps = call.has(4) ? call.integers(4) : std::vector<std::int64_t>{1};
-  const auto size = static_cast<std::int64_t>(data.size());
-  std::int64_t at = starts.empty() ? 0 : starts[0];
-  const std::int64_t step = steps.empty() ? 1 : steps[0];
-  if (at < 0) at += size;
-  at = std::clamp<std::int64_t>(at, 0, std::max<std::int64_t>(size - 1, 0));
+// Where the elements of a view lie in the content that it views.
+struct View {
+  std::int64_t first = 0;
+  std::vector<std::int64_t> steps;  // one for each dimension of the view
+};
+
+View whole(const Shape& shape) {
+  View view;
+  view.steps.assign(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) view.steps[i - 1] = view.steps[i] * shape[i];
+  return view;
+}
+
+// The elements of a view of the shape `shape`; none when it leads out of the content.
+Numbers viewed(const Numbers& content, const Shape& shape, const View& view) {
   Numbers result;
-  for (std::size_t i = 0; i < count; ++i, at += step) {
-    if (at < 0 || at >= size) return {};
-    result.push_back(data[static_cast<std::size_t>(at)]);
+  const std::int64_t count = element_count(shape);
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::int64_t at = view.first;
+    std::int64_t rest = i;
+    for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) {
+      at += rest % shape[axis] * view.steps[axis];
+    }
+    if (at < 0 || at >= static_cast<std::int64_t>(content.size())) return {};
+    result.push_back(content[static_cast<std::size_t>(at)]);
   }
   return result;
+}
+
+Numbers sliced(const OnnxCall& call, const Shape& shape) {
+  const Value& data = call.in(0);
+  const bool old = call.count() < 3;
+  const auto starts = old ? call.node().integers("starts") : call.integers(1);
+  const auto axes = call.integers(3, "axes");
+  const auto steps = call.has(4) ? call.integers(4) : std::vector<std::int64_t>{};
+  View view = whole(data.shape);
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::int64_t named = i < axes.size() ? axes[i] : static_cast<std::int64_t>(i);
+    const std::size_t axis = axis_index(named, data.shape.size());
+    const std::int64_t size = data.shape[axis];
+    const std::int64_t from_front = starts[i] < 0 ? starts[i] + size : starts[i];
+    view.first += view.steps[axis] *
+                  std::clamp<std::int64_t>(from_front, 0, std::max<std::int64_t>(size - 1, 0));
+    // One element takes no step, however long; among more a step is shorter than the dimension.
+    view.steps[axis] *= shape[axis] > 1 && i < steps.size() ? steps[i] : 1;
+  }
+  return viewed(data.content, shape, view);
+}
+
+Numbers transposed(const OnnxCall& call, const Shape& shape) {
+  const Value& data = call.in(0);
+  const std::size_t rank = data.shape.size();
+  const auto order = call.node().integers("perm");
+  const View straight = whole(data.shape);
+  View view = straight;
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t from = order.empty() ? rank - 1 - i : axis_index(order[i], rank);
+    view.steps[i] = straight.steps[from];
+  }
+  return viewed(data.content, shape, view);
 }
 
 Numbers elementwise(const OnnxCall& call, Function function, std::size_t count) {
@@ -216,7 +260,8 @@ Numbers computed(const OnnxCall& call, const Value& output) {
   if (is_copy(op)) return first;
   if (op == "Cast") return cast(first, output.integer);
   if (op == "Gather" && list) return chosen(first, call.in(1).content);
-  if (op == "Slice" && list) return sliced(call, first, count);
+  if (op == "Slice") return sliced(call, output.shape);
+  if (op == "Transpose") return transposed(call, output.shape);
   if (op == "Expand" && first.size() == 1) return Numbers(count, first[0]);
   if (op == "Where") return selected(call, count);
   if (op == "Concat" && list) {

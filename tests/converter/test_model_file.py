@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import flatbuffers  # type: ignore[import-untyped]
 import pytest
 import torch
 import torch.nn.functional as F
+from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor, nn
 
-from edgewise import _core
+from edgewise import ModelFileError, _core
 from edgewise.latency.predictor import open_bundle
 from edgewise.spaces import get_space
 
@@ -271,6 +273,59 @@ def test_reference_models_are_what_the_space_lowers(form: str) -> None:
             for k in lowered
             if k.op == "conv"
         )
+
+
+def tflite_of(
+    code: int, *, custom: str | None = None, signature: tuple[int, ...] | None = None
+) -> bytes:
+    """One operator from an image to an image of the same size."""
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    for name in (b"image", b"answer"):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name, [1, 8, 8, 3], 0
+        tensor.shapeSignature = None if signature is None else list(signature)
+        graph.tensors.append(tensor)
+    entry = schema.OperatorT()
+    entry.inputs, entry.outputs = [0], [1]
+    graph.operators, graph.inputs, graph.outputs = [entry], [0], [1]
+    kind = schema.OperatorCodeT()
+    kind.builtinCode, kind.deprecatedBuiltinCode, kind.customCode = code, min(code, 127), custom
+    model = schema.ModelT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], [kind]
+    model.buffers = [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_unknown_operators_of_tflite_are_named() -> None:
+    operators = schema.BuiltinOperator
+    custom = _core.read_model_bytes(tflite_of(operators.CUSTOM, custom="Fancy"), "net")
+    assert custom.unknown == ["CUSTOM:Fancy"]
+    assert [(k.op, k.out_height, k.out_channels) for k in custom.kernels] == [("other", 8, 3)]
+    assert _core.read_model_bytes(tflite_of(operators.TOPK_V2), "net").unknown == ["TOPK_V2"]
+    assert _core.read_model_bytes(tflite_of(1000), "net").unknown == ["BUILTIN:1000"]
+    relu = _core.read_model_bytes(tflite_of(operators.RELU6), "net")
+    assert (relu.unknown, [k.op for k in relu.kernels]) == ([], ["relu"])
+
+
+def test_every_operator_of_tflite_is_read_or_refused() -> None:
+    for code in range(256):
+        try:
+            model = _core.read_model_bytes(tflite_of(code), "net")
+        except ModelFileError as error:
+            assert "operator 0 (" in str(error)  # noqa: PT017 - refusing is one of two outcomes
+        else:
+            assert len(model.kernels) <= 1
+
+
+def test_an_unknown_size_of_tflite() -> None:
+    relu = schema.BuiltinOperator.RELU
+    free = _core.read_model_bytes(tflite_of(relu, signature=(-1, 8, 8, 3)), "net")
+    assert free.inputs == [("image", (1, 8, 8, 3))]
+    with pytest.raises(ModelFileError, match=r"input 'image' has an unknown size \(dimension 2\)"):
+        _core.read_model_bytes(tflite_of(relu, signature=(1, 8, -1, 3)), "net")
 
 
 if __name__ == "__main__":

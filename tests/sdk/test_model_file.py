@@ -177,6 +177,41 @@ def test_sizes_computed_from_sizes() -> None:
     assert (found[0].out_width, found[0].out_channels) == (512, 4)
 
 
+def test_paddings_turned_round() -> None:
+    """As torch writes `F.pad`: pairs, the last dimension first, become all begins and all ends."""
+    (kernel,) = kernels(
+        node("Reshape", ["pairs", "two"], ["a"]),
+        node("Slice", ["a", "last", "end", "zero", "last"], ["b"]),
+        node("Transpose", ["b"], ["c"], perm=[1, 0]),
+        node("Reshape", ["c", "last"], ["d"]),
+        node("Cast", ["d"], ["e"], to=onnx.INT64),
+        node("Pad", ["x", "e"], ["y"]),
+        numbers={
+            "pairs": (1, 2, 3, 4, 0, 0, 0, 0),
+            "two": (-1, 2),
+            "last": [-1],
+            "zero": [0],
+            "end": [-(2**62)],
+        },
+    )
+    assert (kernel.op, *output_size(kernel)) == ("pad", 8, 16 + 3 + 4, 16 + 1 + 2)
+
+
+def test_old_opsets_have_attributes_instead_of_inputs() -> None:
+    found = kernels(
+        node("Slice", ["x"], ["a"], starts=[1], ends=[9], axes=[2]),
+        node("Pad", ["a"], ["b"], pads=[0, 0, 2, 2, 0, 0, 2, 2]),
+        node("Clip", ["b"], ["c"], min=0.0, max=6.0),
+        node("ReduceMean", ["c"], ["d"], axes=[2, 3], keepdims=0),
+        node("Unsqueeze", ["d"], ["e"], axes=[2, 3]),
+        node("Squeeze", ["e"], ["f"], axes=[3]),
+        node("Softmax", ["f"], ["y"]),
+        opset=9,
+    )
+    assert ops(found) == ["slice", "pad", "relu", "global_avg_pool", "reshape", "softmax"]
+    assert [output_size(k) for k in found[:3]] == [(8, 8, 16), (8, 12, 20), (8, 12, 20)]
+
+
 def test_matrices_and_embeddings() -> None:
     (linear,) = kernels(node("MatMul", ["x", "w"], ["y"]), shape=(2, 5, 8), weights={"w": (8, 3)})
     assert (linear.op, linear.batch, linear.width, linear.macs) == ("linear", 2, 5, 240)
