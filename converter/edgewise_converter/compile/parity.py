@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,26 +51,6 @@ def relative_error(found: NDArray[np.float32], expected: NDArray[np.float32]) ->
 def summarise(runtime: Runtime, errors: Sequence[float]) -> Parity:
     """The parity that the errors of single cases amount to."""
     return Parity(runtime.name, runtime.version(), len(errors), max(errors))
-
-
-def rounding(
-    module: torch.nn.Module, image: tuple[int, int, int], *, cases: int = 8, seed: int
-) -> float:
-    """Largest relative error that single precision makes in torch itself, on random images.
-
-    Args:
-        module: (1, C, H, W) to (1, classes), in evaluation mode.
-        image: (C, H, W).
-        cases: number of images.
-        seed: of the images.
-    """
-    values = np.random.default_rng(seed).standard_normal((cases, *image)).astype(np.float32)
-    batch = torch.from_numpy(values)
-    with torch.no_grad():
-        single = module(batch).double()
-        double = copy.deepcopy(module).double()(batch.double())
-    error = (single - double).abs().amax(dim=1) / double.abs().amax(dim=1)
-    return float(error.max())
 
 
 def check_classifier(
