@@ -12,6 +12,9 @@ the device with their times, and the other 22 are predicted again.
 ten by how much slower two references had become since the calibration (see `network_timing.py`).
 Timings that were saved are predicted again without timing anything. Results go to
 `docs/results/well_known_<runtime>.json`.
+
+`--networks validation` does the same with the random networks of `validation_networks.py`, the only
+ones by which anything may be chosen.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,8 @@ from network_timing import (
     save_groups,
     time_in_groups,
 )
+from validation_networks import COUNT
+from validation_networks import model_path as validation_path
 from well_known_networks import NETWORKS, ROOT, UPDATES, model_path
 
 import edgewise
@@ -46,6 +51,24 @@ from edgewise.runtimes import get_runtime
 from edgewise_converter.latency.scoring import spearman
 
 SPACE = "ofa"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What is timed and predicted: names, those told to the device, and where a file lies."""
+
+    names: tuple[str, ...]
+    told: tuple[str, ...]
+    path: Callable[[str, str], Path]
+
+
+_VALIDATION = tuple(f"{number:02d}" for number in range(COUNT))
+SETS = {
+    "well_known": Networks(NETWORKS, UPDATES, model_path),
+    "validation": Networks(
+        _VALIDATION, _VALIDATION[4:21:8], lambda name, kind: validation_path(int(name), kind)
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +108,7 @@ def main() -> None:
         result = _predict(timed, arguments)
     _print(result)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / f"well_known_{arguments.runtime}.json"
+    path = arguments.output / f"{arguments.networks}_{arguments.runtime}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\n{path}")
 
@@ -95,6 +118,7 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runtime", choices=("litert", "onnxruntime"), default="litert")
+    parser.add_argument("--networks", choices=tuple(SETS), default="well_known")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--samples", type=int, default=10, help="timings to calibrate with (10)")
     parser.add_argument("--bundle", type=Path, help="latency bundle instead of the shipped one")
@@ -120,9 +144,10 @@ def _time(arguments: argparse.Namespace) -> Timed:
         m.name: load(bundle.blob(f"reference.{references.index(m.name):02d}.{file_format}"))
         for m in device.measurements[:ANCHORS]
     }
+    networks = SETS[arguments.networks]
     groups = time_in_groups(
-        lambda name: load(model_path(name, file_format).read_bytes()),
-        NETWORKS,
+        lambda name: load(networks.path(name, file_format).read_bytes()),
+        networks.names,
         anchors,
         threads=threads,
     )
@@ -145,35 +170,39 @@ def _predict(timed: Timed, arguments: argparse.Namespace) -> dict[str, Any]:
         progress=False,
         bundle=arguments.bundle,
     )
-    file_format = get_runtime(arguments.runtime).format
-    ms = dict(zip(NETWORKS, milliseconds(timed.groups).tolist(), strict=True))
-    first = _predictions(device, NETWORKS, file_format)
-    for name in UPDATES:
-        device.update(str(model_path(name, file_format)), ms[name])
-    others = [name for name in NETWORKS if name not in UPDATES]
-    second = _predictions(device, others, file_format)
+    networks, file_format = SETS[arguments.networks], get_runtime(arguments.runtime).format
+    ms = dict(zip(networks.names, milliseconds(timed.groups).tolist(), strict=True))
+    first = _predictions(device, networks, networks.names, file_format)
+    for name in networks.told:
+        device.update(str(networks.path(name, file_format)), ms[name])
+    others = [name for name in networks.names if name not in networks.told]
+    second = _predictions(device, networks, others, file_format)
     return {
         "command": f"python benchmarks/well_known.py --runtime {arguments.runtime} "
-        f"--threads {arguments.threads} --samples {len(recorded)}",
+        f"--networks {arguments.networks} --threads {arguments.threads} --samples {len(recorded)}",
         "info": timed.about,
         "calibration": recorded,
         "drift": drift(timed.groups, timed.anchor_ms),
         "ms": ms,
         "spread": [spread for group in timed.groups for spread in group.spread],
-        "told": list(UPDATES),
-        "ten timings": _scored(timed, NETWORKS, first),
-        "three more": _scored(timed, others, second),
+        "told": list(networks.told),
+        "ten timings": _scored(timed, networks.names, networks.names, first),
+        "three more": _scored(timed, networks.names, others, second),
     }
 
 
-def _predictions(device: edgewise.Device, names: Sequence[str], file_format: str) -> FloatArray:
+def _predictions(
+    device: edgewise.Device, networks: Networks, names: Sequence[str], file_format: str
+) -> FloatArray:
     """(3, N): ms, low, high of each network's file."""
-    found = [device.predict(str(model_path(name, file_format))) for name in names]
+    found = [device.predict(str(networks.path(name, file_format))) for name in names]
     return np.array([[p.ms, p.low, p.high] for p in found]).T
 
 
-def _scored(timed: Timed, names: Sequence[str], predicted: FloatArray) -> dict[str, Any]:
-    wanted = np.array([NETWORKS.index(name) for name in names])
+def _scored(
+    timed: Timed, every: Sequence[str], names: Sequence[str], predicted: FloatArray
+) -> dict[str, Any]:
+    wanted = np.array([every.index(name) for name in names])
     raw = milliseconds(timed.groups)[wanted]
     steady = at_calibration_speed(timed.groups, timed.anchor_ms)[wanted]
     return {

@@ -26,6 +26,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .latency import (
         Device,
+        ModelPrediction,
         Prediction,
         calibrate,
         current_device,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
     "Device": ".latency",
+    "ModelPrediction": ".latency",
     "Prediction": ".latency",
     "calibrate": ".latency",
     "current_device": ".latency",
@@ -51,6 +53,7 @@ __all__ = [
     "EdgewiseError",
     "MeasurementError",
     "ModelFileError",
+    "ModelPrediction",
     "NotCalibratedError",
     "Prediction",
     "ProfileError",

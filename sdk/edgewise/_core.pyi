@@ -349,3 +349,34 @@ class FeatureColumn:
 
 def feature_columns(space: Space) -> list[FeatureColumn]:
     """The P features of a space."""
+
+@final
+class AdaptedNetwork:
+    """A device as it predicts networks of no space. Immutable."""
+
+    def predict(
+        self, features: ArrayLike, confidence: float = 0.9
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(ms, low, high), (N,) each, of networks with `features` (N, C)."""
+
+    @property
+    def prices(self) -> NDArray[np.float64]:
+        """(C,) expected ms of a unit of each of `network_columns`."""
+
+@final
+class NetworkPrior:
+    """Prices of kernels before a device is timed."""
+
+    @staticmethod
+    def load(bundle: Bundle) -> NetworkPrior:
+        """Read the tensors "network.*"; `BundleError` names what is missing or wrong."""
+
+    def adapt(self, features: ArrayLike, ms: ArrayLike) -> AdaptedNetwork:
+        """Adapt to networks with `features` (N, C) that took `ms` (N,); `ArgumentError` for fewer
+        than two or an unusable timing."""
+
+def network_columns() -> list[str]:
+    """The C things that kernels ask for: millions of multiply-accumulates, megabytes, counts."""
+
+def network_features(kernels: list[Kernel]) -> NDArray[np.float64]:
+    """(C,) what the kernels of a network ask for."""

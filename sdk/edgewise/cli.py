@@ -21,6 +21,8 @@ from .errors import ArgumentError, EdgewiseError
 if TYPE_CHECKING:
     from .latency import Device
 
+_log = logging.getLogger(__name__)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with the arguments `argv` (default: the process's); returns the exit code."""
@@ -59,9 +61,13 @@ def _parser() -> argparse.ArgumentParser:
         "--anew", action="store_true", help="do not go on from an interrupted calibration"
     )
 
-    predict = _command(commands, "predict", _predict, "milliseconds of architectures, untimed")
+    predict = _command(
+        commands, "predict", _predict, "milliseconds of architectures and model files, untimed"
+    )
     predict.add_argument(
-        "arch", nargs="*", help="architectures; without any, one a line of standard input"
+        "arch",
+        nargs="*",
+        help="architectures, or .onnx and .tflite files; without any, one a line of standard input",
     )
     _device_options(predict)
 
@@ -194,13 +200,20 @@ def _timing_table(device: Device) -> str:
 def _predict(options: argparse.Namespace) -> int:
     import numpy as np
 
+    from .latency import ModelPrediction
+
     archs = options.arch or [line.strip() for line in sys.stdin if line.strip()]
     if not archs:
         raise ArgumentError("no architecture was given, neither as argument nor on standard input")
-    ms, low, high = (np.asarray(v) for v in _device(options).predict(archs, options.confidence))
+    found = _device(options).predict(archs, options.confidence)
+    ms, low, high = (np.asarray(v) for v in found)
+    unknown = found.unknown if isinstance(found, ModelPrediction) else ((),) * len(archs)
+    for arch, names in zip(archs, unknown, strict=True):
+        if names:
+            _log.warning("%s: no cost is known of %s; its interval is wide", arch, ", ".join(names))
     if options.json:
-        rows = zip(archs, ms.tolist(), low.tolist(), high.tolist(), strict=True)
-        keys = ("arch", "ms", "low", "high")
+        rows = zip(archs, ms.tolist(), low.tolist(), high.tolist(), unknown, strict=True)
+        keys = ("arch", "ms", "low", "high", "unknown")
         _print([dict(zip(keys, row, strict=True)) for row in rows], options)
         return 0
     print(f"      ms  {options.confidence:.0%} interval       architecture")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from ..measure import measure as measure_side_by_side
 from ..runtimes import get_runtime
 from ..spaces import get_space
 from .info import BY_CALLABLE, differences
+from .network import (
+    ModelPath,
+    ModelPrediction,
+    NetworkPredictor,
+    TimedNetwork,
+    is_model_file,
+    predict_mixed,
+    read_features,
+)
 from .prediction import Prediction
 from .predictor import Adapted, Predictor, load_predictor
 from .profile import Profile, load_profile, open_described, save_profile
@@ -70,13 +80,29 @@ class Device:
         self._lock = threading.Lock()
         self._profile = profile
         self._adapted = _adapt(predictor, profile.measurements)
+        self._networks = self._network_predictor(profile)
 
-    def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
+    def predict(
+        self, archs: ModelPath | Sequence[ModelPath], confidence: float = 0.9
+    ) -> Prediction | ModelPrediction:
         """Milliseconds and interval of one architecture (floats) or of N (arrays of shape (N,)).
 
-        Raises ArchitectureError, naming the position, for a string that the space does not have.
+        A path that ends in `.onnx` or `.tflite` stands for the network in that file, whatever the
+        space: the answer is then a `ModelPrediction`, which names the operators it has no cost for.
+
+        Raises ArchitectureError, naming the position, for a string that the space does not have;
+        ModelFileError, naming the cause and the cure, for a model file that cannot be used.
         """
-        return self._adapted.predict(archs, confidence)
+        try:
+            return self._adapted.predict(cast("str | Sequence[str]", archs), confidence)
+        except (ArgumentError, TypeError):
+            # Asked here and not first: a string of the space must not pay for the question.
+            if is_model_file(archs):
+                return self._networks.predict_one(cast(ModelPath, archs), confidence)
+            several = [archs] if isinstance(archs, str) else [*cast(Any, archs)]
+            if not any(map(is_model_file, several)):
+                raise
+        return predict_mixed(self._adapted.predict, self._networks, several, confidence)
 
     def search(
         self,
@@ -88,7 +114,9 @@ class Device:
         seed: int = 0,
     ) -> list[Found]:
         """The `k` most accurate architectures within `max_ms` milliseconds; see `search.search`."""
-        return search(self._space, self.predict, max_ms, accuracy, k, confidence, max_memory, seed)
+        return search(
+            self._space, self._adapted.predict, max_ms, accuracy, k, confidence, max_memory, seed
+        )
 
     def report(self, path: str | Path | None = None, confidence: float = 0.9) -> Report:
         """What there is to see of this device, with intervals of that confidence; nothing is timed.
@@ -108,8 +136,10 @@ class Device:
 
     @property
     def measurements(self) -> list[Measurement]:
-        """What was timed: `.name` (canonical architecture), `.ms`, `.spread`, `.runs`, `.p90`."""
-        return list(self._profile.measurements)
+        """What was timed: `.name` (canonical architecture, or path of a model file), `.ms`,
+        `.spread`, `.runs`, `.p90`.
+        """
+        return [*self._profile.measurements, *(n.measurement for n in self._profile.networks)]
 
     @property
     def embedding(self) -> NDArray[np.float64]:
@@ -136,19 +166,30 @@ class Device:
             candidates = [arch for arch in self._space.architectures() if arch not in timed]
         return self._adapted.next_reference(candidates)
 
-    def update(self, arch: str, ms: float) -> None:
-        """Add a timing, or replace the one of the same architecture, and adapt again.
+    def update(self, arch: ModelPath, ms: float) -> None:
+        """Add a timing, or replace the one of the same architecture or model file; adapt again.
 
-        The stored profile is not touched; `save` writes one. Raises MeasurementError unless `ms`
-        is finite and positive.
+        A model file's timing sharpens the predictions of model files. The stored profile is not
+        touched; `save` writes one. Raises MeasurementError unless `ms` is finite and positive.
         """
-        canonical = self._space.parse(arch)
-        fresh = summarise(canonical, [valid_ms(arch, ms)])
+        if is_model_file(arch):
+            features, _ = read_features(arch)
+            fresh = TimedNetwork(summarise(os.fspath(arch), [valid_ms(str(arch), ms)]), features)
+            self._replace(lambda profile: profile.with_network(fresh))
+        else:
+            canonical = self._space.parse(cast(str, arch))
+            measured = summarise(canonical, [valid_ms(canonical, ms)])
+            self._replace(lambda profile: profile.with_measurement(measured))
+
+    def _replace(self, change: Callable[[Profile], Profile]) -> None:
         with self._lock:
-            others = [m for m in self._profile.measurements if m.name != canonical]
-            profile = replace(self._profile, measurements=(*others, fresh))
+            profile = change(self._profile)
             self._adapted = _adapt(self._predictor, profile.measurements)
+            self._networks = self._network_predictor(profile)
             self._profile = profile
+
+    def _network_predictor(self, profile: Profile) -> NetworkPredictor:
+        return NetworkPredictor(self._space, profile.measurements, profile.networks)
 
     def check(self, measure: Callable[[str], float] | None = None) -> Check:
         """Time the fastest and the slowest known network again, and say whether the device drifted.

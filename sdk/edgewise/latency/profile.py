@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..bundle import Bundle, bundle_pieces
 from ..errors import BundleError, ProfileError
 from ..measure import Measurement
 from ..storage import write_atomic
+from .network import TimedNetwork, no_features
 from .predictor import BUNDLES, open_bundle
 
 _KIND = "profile"
@@ -36,6 +37,18 @@ class Profile:
     """JSON values, see `Device.info`."""
     bundle: Mapping[str, str]
     """The latency bundle that the timings were adapted with, see `describe`."""
+    networks: tuple[TimedNetwork, ...] = ()
+    """Model files that were timed, in the order of timing; the files may be gone."""
+
+    def with_measurement(self, fresh: Measurement) -> Profile:
+        """This one and a timing, in place of an earlier one of the same architecture."""
+        others = [m for m in self.measurements if m.name != fresh.name]
+        return replace(self, measurements=(*others, fresh))
+
+    def with_network(self, fresh: TimedNetwork) -> Profile:
+        """This one and a model file's timing, in place of an earlier one of the same file."""
+        others = [n for n in self.networks if n.measurement.name != fresh.measurement.name]
+        return replace(self, networks=(*others, fresh))
 
 
 def describe(bundle: Bundle) -> dict[str, str]:
@@ -68,14 +81,16 @@ def open_described(
 
 def save_profile(profile: Profile, path: str | Path, *, create_parents: bool = False) -> None:
     """Write `profile`, atomically. Raises StorageError when the disk does not take it."""
-    measured = profile.measurements
+    networks = [network.measurement for network in profile.networks]
+    measured = [*profile.measurements, *networks]
     pieces = bundle_pieces(
         kind=_KIND,
         name=f"{profile.space} on {profile.info.get('cpu', 'a device')}",
         manifest={
             "space": profile.space,
             "predictor": profile.predictor,
-            "architectures": [m.name for m in measured],
+            "architectures": [m.name for m in profile.measurements],
+            "networks": [m.name for m in networks],
             "info": dict(profile.info),
             "bundle": dict(profile.bundle),
         },
@@ -84,6 +99,7 @@ def save_profile(profile: Profile, path: str | Path, *, create_parents: bool = F
             "spread": np.array([m.spread for m in measured], np.float64),
             "runs": np.array([m.runs for m in measured], np.int64),
             "p90": np.array([m.p90 for m in measured], np.float64),
+            "features": np.array([no_features(), *(n.features for n in profile.networks)])[1:],
         },
     )
     write_atomic(path, pieces, create_parents=create_parents)
@@ -98,12 +114,15 @@ def load_profile(path: str | Path, *, space: str | None = None) -> Profile:
     bundle = Bundle.open(path, kind=_KIND)
     manifest = bundle.manifest
     try:
+        archs, networks = list(manifest["architectures"]), list(manifest["networks"])
+        timed = _measurements([*archs, *networks], bundle)
         profile = Profile(
             space=str(manifest["space"]),
             predictor=str(manifest["predictor"]),
-            measurements=tuple(_measurements(manifest["architectures"], bundle)),
+            measurements=tuple(timed[: len(archs)]),
             info=dict(manifest["info"]),
             bundle={str(key): str(value) for key, value in manifest["bundle"].items()},
+            networks=tuple(_networks(timed[len(archs) :], bundle)),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ProfileError(f"{path}: the profile is incomplete ({error!r})") from error
@@ -120,6 +139,13 @@ def _measurements(archs: Sequence[str], bundle: Bundle) -> list[Measurement]:
     ms, spread, runs, p90 = (column.tolist() for column in columns)
     rows = zip(archs, ms, spread, runs, p90, strict=True)
     return [Measurement(str(a), float(m), float(s), int(r), float(p)) for a, m, s, r, p in rows]
+
+
+def _networks(timed: Sequence[Measurement], bundle: Bundle) -> list[TimedNetwork]:
+    features = bundle.tensor("features")
+    if features.shape != (len(timed), len(no_features())) or features.dtype != np.float64:
+        raise ValueError("its model files do not have one row of features each")
+    return [TimedNetwork(m, row) for m, row in zip(timed, np.array(features), strict=True)]
 
 
 def _check_version(path: str | Path, profile: Profile) -> None:
