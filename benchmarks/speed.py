@@ -3,9 +3,10 @@
     python benchmarks/speed.py
 
 One thread. Adapts to ten timings and predicts all 15,625 NAS-Bench-201 networks from strings,
-parsing and intervals included, nothing cached. HELP adapts ten draws of z at once, no gradients
-for the predictions, from graphs that are already encoded; its own training episode is timed beside
-the plain loop over devices. Runs of the two are interleaved, and medians are printed.
+parsing and intervals included, nothing cached; and a million once-for-all networks from an array of
+codes. HELP adapts ten draws of z at once, no gradients for the predictions, from graphs that are
+already encoded; its own training episode is timed beside the plain loop over devices. Runs of the
+two are interleaved, and medians are printed.
 
 Needs `edgewise[converter]`; builds the wheel to weigh it. Writes `docs/results/speed.json`.
 """
@@ -64,6 +65,7 @@ def main() -> None:
         **predicting,
         "help_over_edgewise": predicting["help_torch_adapt_and_predict_all_ms"]
         / (predicting["adapt_ms"] + predicting["predict_all_ms"]),
+        **_millions(max(3, arguments.rounds // 3)),
         **_training(max(3, arguments.rounds // 3)),
         **_footprint(arguments.rounds),
         "wheel_bytes": _wheel_bytes(),
@@ -125,6 +127,26 @@ def _predicting(rounds: int) -> dict[str, float]:
     )
     medians["predict_one_us"] = 1e3 * medians.pop("one_by_one") / len(archs)
     return medians
+
+
+def _millions(rounds: int) -> dict[str, float]:
+    """Seconds for arrays of once-for-all codes, with intervals; linear when the two agree."""
+    space = get_space("ofa")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["EDGEWISE_HOME"] = home
+        device = sdk.calibrate(
+            "ofa", measure=lambda arch: 1.0 + 1e-8 * space.flops(arch), progress=False
+        )
+    codes = space.draw(1_000_000, 0)
+    medians = _median_ms(
+        rounds,
+        {
+            "ofa_million_seconds": lambda: device.predict(codes),
+            "ofa_tenth_of_a_million_times_ten_seconds": lambda: device.predict(codes[:100_000]),
+        },
+    )
+    million, tenth = medians.values()
+    return dict(zip(medians, (million / 1e3, 10 * tenth / 1e3), strict=True))
 
 
 def _training(rounds: int) -> dict[str, float]:

@@ -83,10 +83,13 @@ class Device:
         self._networks = self._network_predictor(profile)
 
     def predict(
-        self, archs: ModelPath | Sequence[ModelPath], confidence: float = 0.9
+        self,
+        archs: ModelPath | Sequence[ModelPath] | NDArray[np.integer[Any]],
+        confidence: float = 0.9,
     ) -> Prediction | ModelPrediction:
         """Milliseconds and interval of one architecture (floats) or of N (arrays of shape (N,)).
 
+        Architectures may also be given as their codes, integers of shape (N, L), see `Space`.
         A path that ends in `.onnx` or `.tflite` stands for the network in that file, whatever the
         space: the answer is then a `ModelPrediction`, which names the operators it has no cost for.
 
