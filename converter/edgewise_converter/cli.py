@@ -49,7 +49,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    latency.add_train_parser(_capabilities(commands, "train", "learn from data"))
+    training = _capabilities(commands, "train", "learn from data")
+    latency.add_train_parser(training)
+    if "train" in given:
+        # Needs torch, which takes seconds to import.
+        from edgewise_converter.fewshot import train_command
+
+        train_command.add_train_parser(training)
     evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:

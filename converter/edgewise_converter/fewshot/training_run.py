@@ -1,0 +1,191 @@
+"""A training from its command to its file: checkpoints on the way, the best step at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from edgewise.errors import ArgumentError
+from edgewise.storage import write_atomic
+from edgewise_converter.fewshot.learner import Learner, create_learner
+from edgewise_converter.fewshot.training import Trainer, TrainingConfig, Validation
+from edgewise_converter.images.benchmarks import Benchmark
+
+_LOG = logging.getLogger(__name__)
+_BEST = "best."
+
+Progress = Callable[[Validation], None]
+"""Called after each validation."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        learner: with the weights of the best step, in evaluation mode.
+        best: where that was.
+        curve: all validations in order.
+    """
+
+    learner: Learner
+    best: Validation
+    curve: list[Validation]
+
+
+def train(
+    benchmark: Benchmark,
+    config: TrainingConfig,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a learner, going on from where an earlier run of the same training stopped.
+
+    Args:
+        benchmark: images and classes.
+        config: everything else.
+        checkpoints: folder that keeps the state at every validation, or None.
+        progress: told of each validation.
+
+    Raises:
+        ArgumentError: the benchmark is too small, or the checkpoint unreadable or of another
+            training.
+        StorageError: the checkpoint could not be written.
+    """
+    trainer = Trainer(benchmark, config)
+    identity = _identity(benchmark, config)
+    path = checkpoints / f"fewshot-{_digest(identity)}.safetensors" if checkpoints else None
+    curve: list[Validation] = []
+    kept: dict[str, Tensor] = {}
+    if path is not None and path.exists():
+        tensors, curve = _load_checkpoint(path, identity)
+        trainer.load_state(tensors)
+        kept = {n.removeprefix(_BEST): t for n, t in tensors.items() if n.startswith(_BEST)}
+        _LOG.info("%s: going on from episode %d", path, trainer.episode)
+    for validation in trainer.run():
+        if not kept or validation.score > max(each.score for each in curve):
+            kept = {name: t.clone() for name, t in trainer.learner.state_dict().items()}
+        curve.append(validation)
+        if path is not None:
+            best = {f"{_BEST}{name}": value for name, value in kept.items()}
+            about = identity | {"curve": [asdict(each) for each in curve]}
+            _write(path, trainer.state() | best, "training", about, create_parents=True)
+        if progress is not None:
+            progress(validation)
+    trainer.learner.load_state_dict(kept)
+    best_at = max(curve, key=lambda each: each.score)
+    return Run(trainer.learner.eval(), best_at, curve)
+
+
+def save_learner(path: Path, run: Run, benchmark: Benchmark, about: Mapping[str, Any]) -> None:
+    """Write the learner of a run, with what is needed to build it and what is known of it.
+
+    Args:
+        path: of the file.
+        run: the training.
+        benchmark: what it was trained on.
+        about: configuration and command, for the file's metadata.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    learner = run.learner
+    head = learner.head
+    built = {
+        "kind": learner.kind,
+        "shots": list(head.shots),
+        "size": list(benchmark.images.images.shape[1:3]),
+        "temperature": getattr(head, "temperature", 1.0),
+        "width": learner.embedder.width,
+    }
+    _write(path, learner.state_dict(), "fewshot", {"learner": built, **about})
+
+
+def load_learner(path: Path) -> tuple[Learner, dict[str, Any]]:
+    """Read what :func:`save_learner` wrote.
+
+    Returns:
+        The learner in evaluation mode, and what the file says of it.
+
+    Raises:
+        ArgumentError: no such file, or not one of a trained learner.
+    """
+    tensors, about = _read(path, "fewshot")
+    try:
+        built = about["learner"]
+        learner = create_learner(
+            built["kind"],
+            shots=built["shots"],
+            size=tuple(built["size"]),
+            seed=0,
+            temperature=built["temperature"],
+            width=built["width"],
+        )
+        learner.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ArgumentError(f"{path}: not a trained learner ({error})") from error
+    return learner.eval(), about
+
+
+def _identity(benchmark: Benchmark, config: TrainingConfig) -> dict[str, Any]:
+    """What a checkpoint must agree with to be gone on from."""
+    return {
+        "config": json.loads(json.dumps(asdict(config))),
+        "benchmark": benchmark.name,
+        "images": list(benchmark.images.images.shape),
+        "train": list(benchmark.split.train),
+        "val": list(benchmark.split.val),
+    }
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _load_checkpoint(
+    path: Path, identity: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], list[Validation]]:
+    tensors, about = _read(path, "training")
+    for name, value in identity.items():
+        if about.get(name) != value:
+            raise ArgumentError(f"{path}: was made with another {name}; delete it or name another")
+    curve = []
+    for each in about["curve"]:
+        by_shots = {int(shots): value for shots, value in each.pop("accuracy").items()}
+        curve.append(Validation(accuracy=by_shots, **each))
+    return tensors, curve
+
+
+def _write(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    key: str,
+    about: Mapping[str, Any],
+    *,
+    create_parents: bool = False,
+) -> None:
+    contiguous = {name: value.detach().contiguous() for name, value in tensors.items()}
+    data = safetensors.torch.save(contiguous, metadata={key: json.dumps(about)})
+    write_atomic(path, data, create_parents=create_parents)
+
+
+def _read(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not path.exists():
+        raise ArgumentError(f"{path}: no such file")
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {})[key])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+        what = "trained learner" if key == "fewshot" else "training checkpoint"
+        raise ArgumentError(f"{path}: not a {what} ({error})") from error
+    return tensors, about
