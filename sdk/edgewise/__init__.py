@@ -26,7 +26,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .latency import (
         Device,
-        ModelPrediction,
+        NetworkPrediction,
         Prediction,
         calibrate,
         current_device,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
     "Device": ".latency",
-    "ModelPrediction": ".latency",
+    "NetworkPrediction": ".latency",
     "Prediction": ".latency",
     "calibrate": ".latency",
     "current_device": ".latency",
@@ -53,7 +53,7 @@ __all__ = [
     "EdgewiseError",
     "MeasurementError",
     "ModelFileError",
-    "ModelPrediction",
+    "NetworkPrediction",
     "NotCalibratedError",
     "Prediction",
     "ProfileError",

@@ -200,14 +200,14 @@ def _timing_table(device: Device) -> str:
 def _predict(options: argparse.Namespace) -> int:
     import numpy as np
 
-    from .latency import ModelPrediction
+    from .latency import NetworkPrediction
 
     archs = options.arch or [line.strip() for line in sys.stdin if line.strip()]
     if not archs:
         raise ArgumentError("no architecture was given, neither as argument nor on standard input")
     found = _device(options).predict(archs, options.confidence)
     ms, low, high = (np.asarray(v) for v in found)
-    unknown = found.unknown if isinstance(found, ModelPrediction) else ((),) * len(archs)
+    unknown = found.unknown if isinstance(found, NetworkPrediction) else ((),) * len(archs)
     for arch, names in zip(archs, unknown, strict=True):
         if names:
             _log.warning("%s: no cost is known of %s; its interval is wide", arch, ", ".join(names))

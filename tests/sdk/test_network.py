@@ -58,7 +58,7 @@ def test_one_file_gives_floats_that_its_kernels_explain(mobile: sdk.Device, path
     found = mobile.predict(path)
     assert all(type(value) is float for value in found)
     assert 0.0 < found.low < found.ms < found.high
-    assert isinstance(found, sdk.ModelPrediction)
+    assert isinstance(found, sdk.NetworkPrediction)
     assert found.unknown == ()
     assert mobile.predict(str(path)) == found
 
@@ -80,7 +80,7 @@ def test_files_and_architectures_in_any_order(mobile: sdk.Device) -> None:
     archs = [m.name for m in mobile.measurements[:2]]
     mixed = mobile.predict([archs[0], FILES[0], archs[1], str(FILES[1])])
     assert mixed.ms.shape == (4,)
-    assert isinstance(mixed, sdk.ModelPrediction)
+    assert isinstance(mixed, sdk.NetworkPrediction)
     assert mixed.unknown == ((), (), (), ())
     expected = [mobile.predict(arch) for arch in (archs[0], FILES[0], archs[1], FILES[1])]
     np.testing.assert_allclose(np.array(mixed).T, np.array(expected), rtol=1e-12)
@@ -104,11 +104,11 @@ def test_operators_without_a_cost_are_named_and_widen_the_interval(
 ) -> None:
     known = mobile.predict(convolution(tmp_path / "known.onnx", 64, 56))
     found = mobile.predict(convolution(tmp_path / "odd.onnx", 64, 56, op="Fancy"))
-    assert isinstance(found, sdk.ModelPrediction)
+    assert isinstance(found, sdk.NetworkPrediction)
     assert found.unknown == ("Fancy",)
     assert found.high - found.low > known.high - known.low
     several = mobile.predict([FILES[0], tmp_path / "odd.onnx"])
-    assert isinstance(several, sdk.ModelPrediction)
+    assert isinstance(several, sdk.NetworkPrediction)
     assert several.unknown == ((), ("Fancy",))
 
 
@@ -202,3 +202,24 @@ def test_a_damaged_prior_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match=message):
         _core.NetworkPrior.load(damaged(**changed).core)
+
+
+def test_an_architecture_of_another_space_is_priced_by_its_kernels(
+    mobile: sdk.Device, tmp_path: Path
+) -> None:
+    cell, mine = get_space("nasbench201"), mobile.measurements[0].name
+    arch = cell.architectures()[4000]
+    found = mobile.predict(arch)
+    assert isinstance(found, sdk.NetworkPrediction)
+    assert 0.0 < found.low < found.ms < found.high
+    mixed = mobile.predict([mine, arch])
+    assert mixed.ms.tolist() == pytest.approx([mobile.predict(mine).ms, found.ms], rel=1e-12)
+
+    mobile.save(tmp_path / "device.safetensors")
+    device = sdk.Device.load(tmp_path / "device.safetensors")
+    device.update(arch, 1.5 * found.ms)
+    assert device.measurements[-1].name == arch
+    assert device.predict(arch).ms > found.ms
+    assert device.predict(mine) == mobile.predict(mine)
+    device.save(tmp_path / "more.safetensors")
+    assert sdk.Device.load(tmp_path / "more.safetensors").predict(arch) == device.predict(arch)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .calibration import Calibration, Plan, calibrate
 from .current import current_device, predict, set_current
 from .device import Check, Device
-from .network import ModelPrediction
+from .network import NetworkPrediction
 from .prediction import Prediction
 from .references import reference_model
 from .search import Found
@@ -20,7 +20,7 @@ __all__ = [
     "Check",
     "Device",
     "Found",
-    "ModelPrediction",
+    "NetworkPrediction",
     "Plan",
     "Prediction",
     "calibrate",

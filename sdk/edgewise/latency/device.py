@@ -21,12 +21,11 @@ from ..spaces import get_space
 from .info import BY_CALLABLE, differences
 from .network import (
     ModelPath,
-    ModelPrediction,
+    NetworkPrediction,
     NetworkPredictor,
     TimedNetwork,
-    is_model_file,
+    find_network,
     predict_mixed,
-    read_features,
 )
 from .prediction import Prediction
 from .predictor import Adapted, Predictor, load_predictor
@@ -86,12 +85,13 @@ class Device:
         self,
         archs: ModelPath | Sequence[ModelPath] | NDArray[np.integer[Any]],
         confidence: float = 0.9,
-    ) -> Prediction | ModelPrediction:
+    ) -> Prediction | NetworkPrediction:
         """Milliseconds and interval of one architecture (floats) or of N (arrays of shape (N,)).
 
         Architectures may also be given as their codes, integers of shape (N, L), see `Space`.
-        A path that ends in `.onnx` or `.tflite` stands for the network in that file, whatever the
-        space: the answer is then a `ModelPrediction`, which names the operators it has no cost for.
+        A path that ends in `.onnx` or `.tflite` stands for the network in that file. Such a one, or
+        an architecture of another space, is predicted by its kernels: the answer is then a
+        `NetworkPrediction`, which names the operators that have no cost.
 
         Raises ArchitectureError, naming the position, for a string that the space does not have;
         ModelFileError, naming the cause and the cure, for a model file that cannot be used.
@@ -99,13 +99,19 @@ class Device:
         try:
             return self._adapted.predict(cast("str | Sequence[str]", archs), confidence)
         except (ArgumentError, TypeError):
-            # Asked here and not first: a string of the space must not pay for the question.
-            if is_model_file(archs):
-                return self._networks.predict_one(cast(ModelPath, archs), confidence)
-            several = [archs] if isinstance(archs, str) else [*cast(Any, archs)]
-            if not any(map(is_model_file, several)):
+            # Asked here and not first: an architecture of the space must not pay for the question.
+            if isinstance(archs, np.ndarray):
                 raise
-        return predict_mixed(self._adapted.predict, self._networks, several, confidence)
+            one = isinstance(archs, (str, dict, os.PathLike))
+            several: list[Any] = [archs] if one else [*cast(Any, archs)]
+            found = [find_network(arch, self._space) for arch in several]
+            if not any(found):
+                raise
+        mixed = predict_mixed(self._adapted.predict, self._networks, several, found, confidence)
+        if not one:
+            return mixed
+        ms, low, high = (float(value[0]) for value in mixed)
+        return NetworkPrediction.of(ms, low, high, mixed.unknown[0])
 
     def search(
         self,
@@ -140,7 +146,7 @@ class Device:
     @property
     def measurements(self) -> list[Measurement]:
         """What was timed: `.name` (canonical architecture, or path of a model file), `.ms`,
-        `.spread`, `.runs`, `.p90`.
+        `.spread`, `.runs`, `.p90`. Networks of other spaces and of none come last.
         """
         return [*self._profile.measurements, *(n.measurement for n in self._profile.networks)]
 
@@ -170,19 +176,21 @@ class Device:
         return self._adapted.next_reference(candidates)
 
     def update(self, arch: ModelPath, ms: float) -> None:
-        """Add a timing, or replace the one of the same architecture or model file; adapt again.
+        """Add a timing, or replace the one of the same network, and adapt again.
 
-        A model file's timing sharpens the predictions of model files. The stored profile is not
-        touched; `save` writes one. Raises MeasurementError unless `ms` is finite and positive.
+        A timing of a model file, or of an architecture of another space, sharpens the predictions
+        of such. The stored profile is not touched; `save` writes one. Raises MeasurementError
+        unless `ms` is finite and positive.
         """
-        if is_model_file(arch):
-            features, _ = read_features(arch)
-            fresh = TimedNetwork(summarise(os.fspath(arch), [valid_ms(str(arch), ms)]), features)
-            self._replace(lambda profile: profile.with_network(fresh))
+        network = find_network(arch, self._space)
+        if network is not None:
+            measured = summarise(network.name, [valid_ms(network.name, ms)])
+            timed = TimedNetwork(measured, network.features)
+            self._replace(lambda profile: profile.with_network(timed))
         else:
             canonical = self._space.parse(cast(str, arch))
-            measured = summarise(canonical, [valid_ms(canonical, ms)])
-            self._replace(lambda profile: profile.with_measurement(measured))
+            own = summarise(canonical, [valid_ms(canonical, ms)])
+            self._replace(lambda profile: profile.with_measurement(own))
 
     def _replace(self, change: Callable[[Profile], Profile]) -> None:
         with self._lock:

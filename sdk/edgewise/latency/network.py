@@ -1,8 +1,9 @@
-"""Networks of no space: a model file predicted from whatever was timed on the device.
+"""Networks of other spaces and of none, predicted from whatever was timed on the device.
 
-The file is lowered to kernels, and what they ask for is paid at the device's prices
-(`native/include/edgewise/network_latency.hpp`). Prices come from every timing of the device alike:
-of architectures, which their space lowers to kernels, and of model files.
+A model file, or an architecture of another space than the device was calibrated in, is lowered to
+kernels, and what they ask for is paid at the device's prices
+(`native/include/edgewise/network_latency.hpp`). Prices come from every timing of the device alike,
+so timings in one space sharpen the predictions in the others.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from .. import _core
 from ..bundle import Bundle
+from ..errors import ArgumentError
 from .prediction import Prediction
 from .predictor import BUNDLES
 
@@ -31,15 +33,15 @@ _SUFFIXES = (".onnx", ".tflite")
 ModelPath = str | os.PathLike[str]
 
 
-class ModelPrediction(Prediction):
-    """A prediction in which model files took part."""
+class NetworkPrediction(Prediction):
+    """A prediction in which model files or architectures of other spaces took part."""
 
     unknown: tuple[Any, ...]
     """Operators, each once, of which the predictor knows no more than their sizes; they widen the
-    interval. Names of one file; of a sequence of N, a tuple of names for each."""
+    interval. Names of one network; of a sequence of N, a tuple of names for each."""
 
     @classmethod
-    def of(cls, ms: Any, low: Any, high: Any, unknown: Sequence[Any]) -> ModelPrediction:
+    def of(cls, ms: Any, low: Any, high: Any, unknown: Sequence[Any]) -> NetworkPrediction:
         """Milliseconds and interval, as of `Prediction`."""
         made = cls(ms, low, high)
         made.unknown = tuple(unknown)
@@ -48,10 +50,22 @@ class ModelPrediction(Prediction):
 
 @dataclass(frozen=True)
 class TimedNetwork:
-    """A model file that was timed. `features`: (C,) float64, of `_core.network_columns`."""
+    """A network that was timed, by name: the path of a model file, or a canonical architecture.
+
+    `features`: (C,) float64, of `_core.network_columns`.
+    """
 
     measurement: Measurement
     features: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network lowered to kernels: what they ask for, (C,), and its unknown operators."""
+
+    name: str
+    features: NDArray[np.float64]
+    unknown: tuple[str, ...] = ()
 
 
 def is_model_file(arch: object) -> bool:
@@ -61,13 +75,25 @@ def is_model_file(arch: object) -> bool:
     return isinstance(arch, os.PathLike)
 
 
-def read_features(path: ModelPath) -> tuple[NDArray[np.float64], list[str]]:
-    """What the kernels of a model file ask for, (C,), and its unknown operators.
+def find_network(arch: Any, own: _core.Space) -> Network | None:
+    """The network that `arch` stands for beside space `own`; None for one of `own`, or of nothing.
 
     Raises ModelFileError, which names the file, the cause and the cure.
     """
-    model = _core.read_model(os.fspath(path))
-    return _core.network_features(model.kernels), model.unknown
+    if is_model_file(arch):
+        model = _core.read_model(os.fspath(arch))
+        features = _core.network_features(model.kernels)
+        return Network(os.fspath(arch), features, tuple(model.unknown))
+    for name in (own.name, *_core.space_names()):
+        space = _core.get_space(name)
+        try:
+            canonical = space.parse(arch)
+        except (ArgumentError, TypeError):
+            continue
+        if name == own.name:
+            return None
+        return Network(canonical, _core.network_features(space.lower(canonical)))
+    return None
 
 
 def no_features() -> NDArray[np.float64]:
@@ -83,32 +109,21 @@ def network_prior() -> _core.NetworkPrior:
 
 
 class NetworkPredictor:
-    """Predicts model files on one device. Immutable; it adapts when it is first asked."""
+    """Predicts networks by their kernels on one device. Immutable; it adapts when first asked."""
 
     def __init__(
         self, space: _core.Space, timed: Sequence[Measurement], networks: Sequence[TimedNetwork]
     ) -> None:
-        """`timed` are architectures of `space`, `networks` the model files timed beside them."""
+        """`timed` are architectures of `space`, `networks` whatever was timed beside them."""
         self._space = space
         self._timed = timed
         self._networks = networks
 
-    def predict(self, paths: Sequence[ModelPath], confidence: float) -> ModelPrediction:
-        """Milliseconds with their interval, (N,) each, of N model files.
-
-        Raises ModelFileError, which names the file, the cause and the cure.
-        """
-        read = [read_features(path) for path in paths]
-        rows = np.array([features for features, _ in read])
-        unknown = [tuple(names) for _, names in read]
+    def predict(self, networks: Sequence[Network], confidence: float) -> NetworkPrediction:
+        """Milliseconds with their interval, (N,) each, of N networks."""
+        rows = np.array([network.features for network in networks])
         ms, low, high = self._adapted.predict(rows, confidence)
-        return ModelPrediction.of(ms, low, high, unknown)
-
-    def predict_one(self, path: ModelPath, confidence: float) -> ModelPrediction:
-        """The same of one, floats."""
-        found = self.predict([path], confidence)
-        ms, low, high = (float(value[0]) for value in found)
-        return ModelPrediction.of(ms, low, high, found.unknown[0])
+        return NetworkPrediction.of(ms, low, high, [network.unknown for network in networks])
 
     @functools.cached_property
     def _adapted(self) -> _core.AdaptedNetwork:
@@ -122,21 +137,20 @@ def predict_mixed(
     predict: Callable[[Sequence[str], float], Prediction],
     networks: NetworkPredictor,
     archs: Sequence[Any],
+    found: Sequence[Network | None],
     confidence: float,
-) -> ModelPrediction:
-    """Milliseconds with their interval, (N,) each, of architectures and model files in any order.
+) -> NetworkPrediction:
+    """Milliseconds with their interval, (N,) each, of any networks in any order.
 
-    `predict` is asked about the former.
+    `found` are those among `archs` that are priced by kernels, or None: `predict` is asked.
     """
-    files = np.array([is_model_file(arch) for arch in archs])
-    found = np.empty((3, len(archs)))
-    of_files = networks.predict(
-        [a for a, file in zip(archs, files, strict=True) if file], confidence
-    )
-    found[:, files] = of_files
-    others = [arch for arch, file in zip(archs, files, strict=True) if not file]
-    if others:
-        found[:, ~files] = predict(others, confidence)
-    ms, low, high = found
-    unknown = iter(of_files.unknown)
-    return ModelPrediction.of(ms, low, high, [next(unknown) if file else () for file in files])
+    others = np.array([network is not None for network in found])
+    priced = networks.predict([network for network in found if network is not None], confidence)
+    values = np.empty((3, len(archs)))
+    values[:, others] = priced
+    if not others.all():
+        own = [arch for arch, other in zip(archs, others, strict=True) if not other]
+        values[:, ~others] = predict(own, confidence)
+    ms, low, high = values
+    unknown = [network.unknown if network is not None else () for network in found]
+    return NetworkPrediction.of(ms, low, high, unknown)

@@ -38,7 +38,7 @@ class Profile:
     bundle: Mapping[str, str]
     """The latency bundle that the timings were adapted with, see `describe`."""
     networks: tuple[TimedNetwork, ...] = ()
-    """Model files that were timed, in the order of timing; the files may be gone."""
+    """Model files and architectures of other spaces that were timed; the files may be gone."""
 
     def with_measurement(self, fresh: Measurement) -> Profile:
         """This one and a timing, in place of an earlier one of the same architecture."""
@@ -46,7 +46,7 @@ class Profile:
         return replace(self, measurements=(*others, fresh))
 
     def with_network(self, fresh: TimedNetwork) -> Profile:
-        """This one and a model file's timing, in place of an earlier one of the same file."""
+        """The same with a network of another space, or of none."""
         others = [n for n in self.networks if n.measurement.name != fresh.measurement.name]
         return replace(self, networks=(*others, fresh))
 
@@ -144,7 +144,7 @@ def _measurements(archs: Sequence[str], bundle: Bundle) -> list[Measurement]:
 def _networks(timed: Sequence[Measurement], bundle: Bundle) -> list[TimedNetwork]:
     features = bundle.tensor("features")
     if features.shape != (len(timed), len(no_features())) or features.dtype != np.float64:
-        raise ValueError("its model files do not have one row of features each")
+        raise ValueError("its networks do not have one row of features each")
     return [TimedNetwork(m, row) for m, row in zip(timed, np.array(features), strict=True)]
 
 
