@@ -60,8 +60,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:
         # Needs torch, which takes seconds to import.
+        from edgewise_converter.fewshot import evaluate_command
         from edgewise_converter.latency import constrained_command
 
+        evaluate_command.add_evaluate_parser(evaluating)
         constrained_command.add_search_parser(evaluating)
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
     if "compile" in given:

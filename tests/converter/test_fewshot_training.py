@@ -16,12 +16,13 @@ from edgewise_converter import cli
 from edgewise_converter.fewshot import train_command, training
 from edgewise_converter.fewshot.conv4 import Conv4, standardise
 from edgewise_converter.fewshot.learner import create_learner
+from edgewise_converter.fewshot.learner_file import load_learner, save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
 from edgewise_converter.fewshot.prototypes import PrototypeHead
 from edgewise_converter.fewshot.relation import RelationHead
 from edgewise_converter.fewshot.scorers import relation
 from edgewise_converter.fewshot.training import Trainer, TrainingConfig
-from edgewise_converter.fewshot.training_run import load_learner, save_learner, train
+from edgewise_converter.fewshot.training_run import train
 from edgewise_converter.images.benchmarks import Benchmark
 
 from .fewshot_data import made_up
@@ -142,9 +143,9 @@ def test_a_run_that_was_cut_off_ends_alike(
 def test_the_best_step_is_kept(benchmark: Benchmark, tmp_path: Path) -> None:
     run = train(benchmark, dataclasses.replace(SMALL, rate=0.3, episodes=40))
     assert run.best.score == max(each.score for each in run.curve)
-    save_learner(tmp_path / "a.safetensors", run, benchmark, {"seed": 0})
+    save_learner(tmp_path / "a.safetensors", run.learner, ["a/b"], {"seed": 0})
     loaded, about = load_learner(tmp_path / "a.safetensors")
-    assert about["seed"] == 0
+    assert (about["seed"], about["trained_on"]) == (0, ["a/b"])
     trainer = Trainer(benchmark, SMALL)
     trainer.learner.load_state_dict(loaded.state_dict())
     assert trainer.validate() == run.best.accuracy

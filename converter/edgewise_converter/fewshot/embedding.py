@@ -1,42 +1,60 @@
-"""All images of a part of a benchmark through an embedder, once."""
+"""All pictures of some classes through an embedder, once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
+from tqdm import tqdm
 
-from edgewise_converter.fewshot.conv4 import standardise
-from edgewise_converter.fewshot.episodes import Rows
+from edgewise_converter.fewshot.accuracy import accuracies, draw_episodes
+from edgewise_converter.fewshot.embedders import Embedder
+from edgewise_converter.fewshot.episodes import EpisodeShape, Rows
+from edgewise_converter.fewshot.scorers import Floats
 
-_BATCH = 200
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings of the pictures of some classes, class after class.
+
+    Attributes:
+        features: (N, D).
+        sizes: how many are of each class.
+    """
+
+    features: Floats
+    sizes: tuple[int, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) the class of each."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
 
-def embed_all(
-    embedder: nn.Module, images: NDArray[np.uint8], rows: Sequence[Rows], *, low: bool = False
-) -> tuple[NDArray[np.float32], list[Rows]]:
-    """Embed the images of some classes.
+def embed_all(embedder: Embedder, images: NDArray[np.uint8], rows: Sequence[Rows]) -> Embedded:
+    """Embed all pictures of some classes.
 
     Args:
-        embedder: in evaluation mode, (B, 3, H, W) standardised to (B, ...).
-        images: (N, H, W, 3).
-        rows: indices of the images of each class.
-        low: compute in bfloat16.
+        embedder: what embeds them.
+        images: (N, H, W, 3) of its size.
+        rows: indices of the pictures of each class.
+    """
+    wanted = np.concatenate(rows)
+    starts = range(0, len(wanted), embedder.batch)
+    shown = tqdm(starts, "embedding", unit="batch", leave=False, disable=None, delay=5)
+    found = [embedder.embed(images[wanted[at : at + embedder.batch]]) for at in shown]
+    return Embedded(np.concatenate(found), tuple(len(each) for each in rows))
+
+
+def episode_accuracies(
+    embedded: Embedded, embedder: Embedder, shape: EpisodeShape, count: int, seed: int
+) -> NDArray[np.float64]:
+    """Accuracy in each of many episodes: the same for every embedder of the same pictures.
 
     Returns:
-        (M, D) features, flattened, of all images of those classes; and for each class the indices
-        of its images among them.
+        (count,) between 0 and 1.
     """
-    found = []
-    wanted = np.concatenate(rows)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
-        for at in range(0, len(wanted), _BATCH):
-            batch = standardise(images[wanted[at : at + _BATCH]])
-            # (C, h, w) in that order, however the maps lie in memory
-            found.append(embedder(batch).float().flatten(1).numpy())
-    ends = np.cumsum([len(each) for each in rows])
-    places = [np.arange(end - len(each), end) for each, end in zip(rows, ends, strict=True)]
-    return np.concatenate(found), places
+    episodes = draw_episodes(embedded.sizes, shape, count, seed)
+    return accuracies(embedded.features, episodes, shape, embedder.scorer)

@@ -19,10 +19,17 @@ _RELATION_POOLS = 2
 class Learner(nn.Module):
     """ProtoNet or RelationNet over Conv4."""
 
-    def __init__(self, kind: str, embedder: Conv4, head: PrototypeHead | RelationHead) -> None:
+    def __init__(
+        self,
+        kind: str,
+        size: tuple[int, int],
+        embedder: Conv4,
+        head: PrototypeHead | RelationHead,
+    ) -> None:
         """Join the parts; see :func:`create_learner`."""
         super().__init__()
         self.kind = kind
+        self.size = size
         self.embedder = embedder
         self.head = head
 
@@ -76,11 +83,11 @@ def _build(
     kind: str, shots: Sequence[int], size: tuple[int, int], temperature: float, width: int
 ) -> Learner:
     if kind == "protonet":
-        return Learner(kind, Conv4(width), PrototypeHead(shots, temperature))
+        return Learner(kind, size, Conv4(width), PrototypeHead(shots, temperature))
     if size[0] != size[1]:
         raise ArgumentError(f"images are {size[0]}x{size[1]}, RelationNet takes square ones")
     side = size[0] // 2**_RELATION_POOLS
-    return Learner(kind, Conv4(width, _RELATION_POOLS), RelationHead(shots, side, width))
+    return Learner(kind, size, Conv4(width, _RELATION_POOLS), RelationHead(shots, side, width))
 
 
 def embed(embedder: nn.Module, images: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ from typing import Any
 
 from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.learner import LEARNERS
+from edgewise_converter.fewshot.learner_file import save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
 from edgewise_converter.fewshot.training import TrainingConfig, Validation
-from edgewise_converter.fewshot.training_run import Run, save_learner, train
+from edgewise_converter.fewshot.training_run import Run, train
 from edgewise_converter.images.benchmarks import open_benchmark
 from edgewise_converter.latency.report import versions
 
@@ -132,7 +133,9 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     run = train(benchmark, config, arguments.checkpoints, _tell)
     about = _about(arguments, config, run)
-    save_learner(arguments.output, run, benchmark, about)
+    source = benchmark.images.name
+    trained_on = [f"{source}/{name}" for name in benchmark.split.train]
+    save_learner(arguments.output, run.learner, trained_on, about)
     if arguments.json:
         write_atomic(arguments.json, (json.dumps(about, indent=1) + "\n").encode())
     print(f"best at episode {run.best.episode}: {_written(run.best)}")

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.errors import ArgumentError
-from edgewise_converter.fewshot.accuracy import accuracies, draw_episodes
 from edgewise_converter.fewshot.conv4 import standardise
-from edgewise_converter.fewshot.embedding import embed_all
+from edgewise_converter.fewshot.embedders import LearnerEmbedder
+from edgewise_converter.fewshot.embedding import embed_all, episode_accuracies
 from edgewise_converter.fewshot.episodes import EpisodeSampler, EpisodeShape, Rows
 from edgewise_converter.fewshot.learner import create_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel, episodes_of, step_gradient
-from edgewise_converter.fewshot.scoring import scorer_of
 from edgewise_converter.images.benchmarks import Benchmark
 
 _LOG = logging.getLogger(__name__)
@@ -162,18 +161,13 @@ class Trainer:
     def validate(self) -> dict[int, float]:
         """Accuracy on 5-way episodes of the validation classes, by shots; percent."""
         self.learner.eval()
-        features, places = embed_all(
-            self.learner.embedder, self.images, self._validation_rows, low=self.config.low
-        )
-        scorer = scorer_of(self.learner)
-        found = {}
+        embedder = LearnerEmbedder(self.learner, low=self.config.low)
+        embedded = embed_all(embedder, self.images, self._validation_rows)
+        count, found = _VALIDATION_EPISODES[self.config.learner], {}
         for shots in self.config.shots:
-            ways = min(5, len(places))
-            shape = EpisodeShape(ways, shots, _VALIDATION_QUERIES)
-            sizes = [len(each) for each in places]
-            count = _VALIDATION_EPISODES[self.config.learner]
-            episodes = draw_episodes(sizes, shape, count, _VALIDATION_SEED)
-            found[shots] = 100 * float(accuracies(features, episodes, shape, scorer).mean())
+            shape = EpisodeShape(min(5, len(embedded.sizes)), shots, _VALIDATION_QUERIES)
+            right = episode_accuracies(embedded, embedder, shape, count, _VALIDATION_SEED)
+            found[shots] = 100 * float(right.mean())
         self.learner.train()
         return found
 

@@ -10,13 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 from torch import Tensor
 
 from edgewise.errors import ArgumentError
-from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.learner import Learner, create_learner
+from edgewise_converter.fewshot.learner import Learner
+from edgewise_converter.fewshot.learner_file import read_tensors, write_tensors
 from edgewise_converter.fewshot.training import Trainer, TrainingConfig, Validation
 from edgewise_converter.images.benchmarks import Benchmark
 
@@ -78,62 +76,12 @@ def train(
         if path is not None:
             best = {f"{_BEST}{name}": value for name, value in kept.items()}
             about = identity | {"curve": [asdict(each) for each in curve]}
-            _write(path, trainer.state() | best, "training", about, create_parents=True)
+            write_tensors(path, trainer.state() | best, "training", about)
         if progress is not None:
             progress(validation)
     trainer.learner.load_state_dict(kept)
     best_at = max(curve, key=lambda each: each.score)
     return Run(trainer.learner.eval(), best_at, curve)
-
-
-def save_learner(path: Path, run: Run, benchmark: Benchmark, about: Mapping[str, Any]) -> None:
-    """Write the learner of a run, with what is needed to build it and what is known of it.
-
-    Args:
-        path: of the file.
-        run: the training.
-        benchmark: what it was trained on.
-        about: configuration and command, for the file's metadata.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    learner = run.learner
-    head = learner.head
-    built = {
-        "kind": learner.kind,
-        "shots": list(head.shots),
-        "size": list(benchmark.images.images.shape[1:3]),
-        "temperature": getattr(head, "temperature", 1.0),
-        "width": learner.embedder.width,
-    }
-    _write(path, learner.state_dict(), "fewshot", {"learner": built, **about})
-
-
-def load_learner(path: Path) -> tuple[Learner, dict[str, Any]]:
-    """Read what :func:`save_learner` wrote.
-
-    Returns:
-        The learner in evaluation mode, and what the file says of it.
-
-    Raises:
-        ArgumentError: no such file, or not one of a trained learner.
-    """
-    tensors, about = _read(path, "fewshot")
-    try:
-        built = about["learner"]
-        learner = create_learner(
-            built["kind"],
-            shots=built["shots"],
-            size=tuple(built["size"]),
-            seed=0,
-            temperature=built["temperature"],
-            width=built["width"],
-        )
-        learner.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ArgumentError(f"{path}: not a trained learner ({error})") from error
-    return learner.eval(), about
 
 
 def _identity(benchmark: Benchmark, config: TrainingConfig) -> dict[str, Any]:
@@ -154,7 +102,7 @@ def _digest(identity: Mapping[str, Any]) -> str:
 def _load_checkpoint(
     path: Path, identity: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], list[Validation]]:
-    tensors, about = _read(path, "training")
+    tensors, about = read_tensors(path, "training")
     for name, value in identity.items():
         if about.get(name) != value:
             raise ArgumentError(f"{path}: was made with another {name}; delete it or name another")
@@ -163,29 +111,3 @@ def _load_checkpoint(
         by_shots = {int(shots): value for shots, value in each.pop("accuracy").items()}
         curve.append(Validation(accuracy=by_shots, **each))
     return tensors, curve
-
-
-def _write(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    key: str,
-    about: Mapping[str, Any],
-    *,
-    create_parents: bool = False,
-) -> None:
-    contiguous = {name: value.detach().contiguous() for name, value in tensors.items()}
-    data = safetensors.torch.save(contiguous, metadata={key: json.dumps(about)})
-    write_atomic(path, data, create_parents=create_parents)
-
-
-def _read(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if not path.exists():
-        raise ArgumentError(f"{path}: no such file")
-    try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            about = json.loads((file.metadata() or {})[key])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-        what = "trained learner" if key == "fewshot" else "training checkpoint"
-        raise ArgumentError(f"{path}: not a {what} ({error})") from error
-    return tensors, about
