@@ -88,8 +88,22 @@ def test_confidence_is_chosen_without_the_searched_device(table: LatencyTable) -
 
 def test_the_least_confidence_that_is_safe_enough() -> None:
     broken = {0.0: 0.3, 0.5: 0.06, 0.8: 0.045, 0.9: 0.04, 0.95: 0.04}
-    trials = [Trial(confidence, 100, share, 1.0) for confidence, share in broken.items()]
+    trials = [Trial(confidence, 0, 100, share, 1.0) for confidence, share in broken.items()]
     assert choose_confidence(trials) == 0.8
+
+
+def test_where_candidates_are_timed_the_least_loss_decides() -> None:
+    regret = {0.0: 1.1, 0.5: 0.9, 0.8: 1.3}
+    trials = [Trial(confidence, 10, 100, 0.0, lost) for confidence, lost in regret.items()]
+    assert choose_confidence(trials) == 0.5
+
+
+def test_what_may_fit_is_timed_and_what_breaks_the_limit_is_left_out(table: LatencyTable) -> None:
+    limit = float(np.median(table.row("board")))
+    (outcome,) = search_of(table).run(TRAIN, {"board": [limit]}, [Rule(0.9, timed=10)])
+    assert outcome.arch is not None
+    assert outcome.ms <= limit
+    assert outcome.needed < outcome.predicted
 
 
 def test_a_device_trained_on_is_refused(table: LatencyTable) -> None:
@@ -116,7 +130,7 @@ def test_the_command_prints_and_writes(
     assert "On the training devices, families" in printed
     written = json.loads(path.read_text())
     assert [trial["confidence"] for trial in written["trials"]][:2] == [0.0, 0.5]
-    assert list(written["rules"]) == ["padded", "bare", "timed"]
+    assert list(written["rules"]) == ["bare", "padded", "timed"]
     padded = written["rules"]["padded"]
     assert padded["confidence"] in [trial["confidence"] for trial in written["trials"]]
     assert [(s["device"], s["limit"]) for s in padded["searches"]] == [

@@ -6,8 +6,8 @@ the first few are tried out, and the best of those is taken. Trying out three is
 released code does (arXiv 2106.08630, Table 4: the most accurate of the first three that fit).
 
 A candidate fits when the upper end of its interval keeps the limit. Or, for ten timings more, which
-is what HELP's own experiment takes altogether: of the first candidates predicted to fit, without a
-margin, ten are timed, and those that truly keep the limit fit.
+is what HELP's own experiment takes altogether: of the first candidates that may fit, by the lower
+end of their interval, ten are timed, and those that truly keep the limit fit.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Rule:
     Attributes:
         confidence: of the interval whose upper end keeps the limit; 0: the prediction does.
         tried: how many of the first that fit are tried out.
-        timed: so many of them are timed first, and those that break the limit left out.
+        timed: so many candidates are timed first, the first whose interval's lower end keeps the
+            limit, and those that break it are left out.
     """
 
     confidence: float
@@ -77,7 +78,7 @@ class Outcome:
         rule: how it was searched.
         arch: what was taken; None where nothing fits, and the next four are NaN then.
         predicted: its predicted milliseconds.
-        needed: what was to keep the limit: the prediction, or its interval's upper end.
+        needed: what was to keep the limit: the prediction, or an end of its interval.
         ms: its true milliseconds.
         quality: its quality.
         best: of the candidates that truly keep the limit, the best quality; NaN if none does.
@@ -148,8 +149,9 @@ class Search:
             timings = self.table.row(device)[reference]
             adapted = prior.core.adapt(self._archs(reference), timings)
             for rule in rules:
-                expected, _, high = adapted.predict(archs, rule.confidence or _USUAL)
-                needed = high if rule.confidence else expected
+                expected, low, high = adapted.predict(archs, rule.confidence or _USUAL)
+                needed = low if rule.timed else high
+                needed = needed if rule.confidence else expected
                 found += [
                     self._outcome(device, limit, rule, expected, needed) for limit in limits[device]
                 ]
@@ -193,12 +195,14 @@ class Trial:
 
     Attributes:
         confidence: which.
+        timed: candidates timed in each.
         searches: how many.
         broken: share of them that broke the limit.
         regret: mean quality lost.
     """
 
     confidence: float
+    timed: int
     searches: int
     broken: float
     regret: float
@@ -224,13 +228,15 @@ def take(
     return int(fit[np.argmax(quality[fit])]) if len(fit) else None
 
 
-def try_confidences(search: Search, train: Sequence[str], tried: int) -> list[Trial]:
+def try_confidences(
+    search: Search, train: Sequence[str], tried: int, timed: int = 0
+) -> list[Trial]:
     """What each confidence does on the training devices, their families left out in turn.
 
     Hardware where all are of one family. The limits are deciles of the candidates' true latencies,
     from the first to the ninth. No other device is looked at.
     """
-    rules = [Rule(confidence, tried) for confidence in CONFIDENCES]
+    rules = [Rule(confidence, tried, timed) for confidence in CONFIDENCES]
     outcomes = []
     families = {search.info[device].family for device in train if device in search.info}
     by = "families" if len(families) > 1 else "hardware"
@@ -241,10 +247,14 @@ def try_confidences(search: Search, train: Sequence[str], tried: int) -> list[Tr
 
 
 def choose_confidence(trials: Sequence[Trial]) -> float:
-    """The least confidence that breaks hardly more limits than the safest: one in a hundred.
+    """The least confidence that breaks hardly more limits than the safest: one in a hundred; of
+    those that time candidates, the confidence that loses least.
 
     Some will always be broken: on noisy devices by noise.
     """
+    if trials[0].timed:
+        # Timings keep every limit, so what is left to choose by is what was lost.
+        return min(trials, key=lambda trial: trial.regret).confidence
     safest = min(trial.broken for trial in trials)
     return min(trial.confidence for trial in trials if trial.broken <= safest + _BROKEN)
 
@@ -258,4 +268,5 @@ def _deciles(search: Search, device: str) -> list[float]:
 def _trial(rule: Rule, outcomes: Sequence[Outcome]) -> Trial:
     own = [outcome for outcome in outcomes if outcome.rule == rule]
     broken = float(np.mean([not outcome.kept for outcome in own]))
-    return Trial(rule.confidence, len(own), broken, float(np.nanmean([o.regret for o in own])))
+    regret = float(np.nanmean([outcome.regret for outcome in own]))
+    return Trial(rule.confidence, rule.timed, len(own), broken, regret)

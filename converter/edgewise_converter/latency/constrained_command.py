@@ -34,7 +34,7 @@ from edgewise_converter.latency.tables import LatencyTable
 _RULE = {
     "padded": "the upper end of the interval keeps the limit",
     "bare": "the prediction keeps the limit",
-    "timed": "the prediction keeps the limit, and so does a timing of the candidate",
+    "timed": "a timing keeps the limit, of the first whose interval's lower end does",
 }
 
 
@@ -98,15 +98,14 @@ def _run(arguments: argparse.Namespace) -> int:
         table, data.split, data.info, shortlist, samples=arguments.samples, seed=arguments.seed
     )
     trials: list[Trial] = []
-    confidence = arguments.confidence
-    if confidence is None:
-        trials = try_confidences(search, data.train, arguments.tried)
-        confidence = choose_confidence(trials)
-    rules = {
-        "padded": Rule(confidence, arguments.tried),
-        "bare": Rule(0.0, arguments.tried),
-        "timed": Rule(0.0, arguments.tried, arguments.timed),
-    }
+    rules = {"bare": Rule(0.0, arguments.tried)}
+    for name, timed in (("padded", 0), ("timed", arguments.timed)):
+        confidence = arguments.confidence
+        if confidence is None:
+            found = try_confidences(search, data.train, arguments.tried, timed)
+            confidence = choose_confidence(found)
+            trials += found
+        rules[name] = Rule(confidence, arguments.tried, timed)
     outcomes = search.run(data.train, limits, list(dict.fromkeys(rules.values())))
     by_rule = {
         name: [outcome for outcome in outcomes if outcome.rule == rule]
@@ -169,10 +168,10 @@ def _lines(
 ) -> Iterator[str]:
     if trials:
         yield "On the training devices, families (or else hardware) left out in turn:"
-        yield f"{'confidence':>12}{'searches':>10}{'broken %':>10}{'regret':>8}"
+        yield f"{'confidence':>12}{'timed':>8}{'searches':>10}{'broken %':>10}{'regret':>8}"
     for trial in trials:
         yield (
-            f"{trial.confidence:>12}{trial.searches:>10}{100 * trial.broken:>10.1f}"
+            f"{trial.confidence:>12}{trial.timed:>8}{trial.searches:>10}{100 * trial.broken:>10.1f}"
             f"{trial.regret:>8.2f}"
         )
     unit = "MFLOPs" if by_size else "accuracy %"
