@@ -91,6 +91,7 @@ def test_the_command_scores_models_side_by_side(
     told = json.loads(results.read_text())
     assert told["models"] == {"raw pixels": 1, "two": 2, "relation": 1}
     (result,) = told["results"]
+    assert [each["queries"] for each in result["scores"]] == [15, 15]
     assert len(result["classes"]) == 6  # the test part
     assert [(each["ways"], each["shots"]) for each in result["scores"]] == [(5, 1), (3, 5)]
     arrays = np.load(values)
@@ -152,6 +153,17 @@ def test_a_learner_is_scored_as_it_classifies(kind: str, learner: Callable[..., 
             scores = -torch.cdist(asked.flatten(1), means.flatten(1))
     right = scores.argmax(1) == torch.arange(3).repeat_interleave(4)
     assert found == pytest.approx(float(right.float().mean()))
+
+
+def test_small_sets_are_asked_less(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--settings", "5x1,5x20,5x24,20x1", "--episodes", "2")
+    assert evaluate(data, "flowers5", *words) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(":")[0].strip() for row in rows] == [
+        "flowers5",
+        "4-way 1-shot",
+        "4-way 20-shot",
+    ]
 
 
 def test_classes_that_were_trained_on_are_left_out(

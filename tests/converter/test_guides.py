@@ -13,7 +13,9 @@ from edgewise_converter import cli
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("guide", ["docs/add-your-device.md", "README.md"])
+@pytest.mark.parametrize(
+    "guide", ["docs/add-your-device.md", "docs/fewshot-training.md", "README.md"]
+)
 def test_the_commands_of_the_host_exist(guide: str) -> None:
     text = (ROOT / guide).read_text()
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

@@ -78,9 +78,12 @@ def add_evaluate_parser(subparsers: Any) -> None:
         type=_settings,
         default=((5, 1), (5, 5), (20, 1), (20, 5)),
         metavar="WxK,…",
-        help="ways x shots (5x1,5x5,20x1,20x5); those a set is too small for are left out",
+        help="ways x shots (5x1,5x5,20x1,20x5); a set of fewer than five classes is asked for all of "
+        "them, settings of more ways than it has are left out",
     )
-    parser.add_argument("--queries", type=int, default=15, help="of each class (15)")
+    parser.add_argument(
+        "--queries", type=int, default=15, help="of each class, fewer where a set is small (15)"
+    )
     parser.add_argument("--episodes", type=int, default=1000, help="of each setting (1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the episodes (0)")
     parser.add_argument("--runtime", default="auto", help="runs bundles (auto)")
@@ -121,6 +124,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise ArgumentError(f"--compare names {arguments.compare!r}, known are {', '.join(models)}")
     pictures = Pictures(arguments.data, arguments.cache)
     trained = {each for files in models.values() for file in files for each in file.trained_on}
+    shapes = [EpisodeShape(*setting, arguments.queries) for setting in arguments.settings]
     results: list[dict[str, Any]] = []
     values: dict[str, NDArray[np.float64]] = {}
     for name in (each for dataset in arguments.dataset for each in pictures.names(dataset)):
@@ -128,9 +132,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         embedded = embed_question(pictures, question, arguments.part, models)
         print(_heading(question))
         result = asdict(question) | {"scores": []}
-        for scored in score(
-            embedded, models, _shapes(arguments, question), arguments.episodes, arguments.seed
-        ):
+        for scored in score(embedded, models, shapes, arguments.episodes, arguments.seed):
             print(_row(scored, arguments.compare), flush=True)
             result["scores"].append(_as_json(scored, arguments.compare))
             setting = f"{name}/{scored.shape.ways}x{scored.shape.shots}"
@@ -158,15 +160,6 @@ def _open_models(arguments: argparse.Namespace) -> Models:
     return models
 
 
-def _shapes(arguments: argparse.Namespace, question: Question) -> list[EpisodeShape]:
-    """The settings, five ways made fewer where there are fewer classes."""
-    shapes = []
-    for ways, shots in arguments.settings:
-        fitting = min(ways, len(question.classes)) if ways <= 5 else ways
-        shapes.append(EpisodeShape(fitting, shots, arguments.queries))
-    return shapes
-
-
 def _heading(question: Question) -> str:
     text = f"{question.name}: {len(question.classes)} classes"
     if question.left_out:
@@ -192,6 +185,7 @@ def _as_json(scored: Score, compared: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ways": scored.shape.ways,
         "shots": scored.shape.shots,
+        "queries": scored.shape.queries,
         "accuracy": {name: _percent(value) for name, value in scored.accuracy.items()},
         "by_file": {
             name: [_percent(value) for value in files]
@@ -235,7 +229,6 @@ def _store(
             "part": arguments.part,
             "seed": arguments.seed,
             "episodes": arguments.episodes,
-            "queries": arguments.queries,
             "compare": arguments.compare,
             "models": {name: len(files) for name, files in models.items()},
             "results": results,

@@ -149,21 +149,32 @@ def score(
     Args:
         embedded: what :func:`embed_question` gave.
         models: the models.
-        shapes: the settings; those that the classes are too few or too small for are left out.
+        shapes: the settings, with fewer ways (if five or less) or queries where a set is small;
+            left out if that does not help.
         episodes: how many, of each.
         seed: of the draws.
     """
     sizes = next(iter(embedded.values()))[0].sizes
     for shape in shapes:
-        if shape.ways > len(sizes) or shape.images > min(sizes):
+        fitted = _fitted(shape, sizes)
+        if fitted is None:
             continue
         values, by_file = {}, {}
         for name, files in models.items():
             each = [
-                episode_accuracies(features, embedder, shape, episodes, seed)
+                episode_accuracies(features, embedder, fitted, episodes, seed)
                 for features, embedder in zip(embedded[name], files, strict=True)
             ]
             by_file[name] = [interval(right) for right in each]
             values[name] = np.mean(each, axis=0)
         accuracy = {name: interval(right) for name, right in values.items()}
-        yield Score(shape, accuracy, by_file, values)
+        yield Score(fitted, accuracy, by_file, values)
+
+
+def _fitted(shape: EpisodeShape, sizes: Sequence[int]) -> EpisodeShape | None:
+    """The shape as far as classes of these sizes allow it."""
+    ways = min(shape.ways, len(sizes)) if shape.ways <= 5 else shape.ways
+    queries = min(shape.queries, min(sizes) - shape.shots)
+    if ways > len(sizes) or queries < 1:
+        return None
+    return EpisodeShape(ways, shape.shots, queries)
