@@ -78,8 +78,8 @@ def add_evaluate_parser(subparsers: Any) -> None:
         type=_settings,
         default=((5, 1), (5, 5), (20, 1), (20, 5)),
         metavar="WxK,…",
-        help="ways x shots (5x1,5x5,20x1,20x5); a set of fewer than five classes is asked for all of "
-        "them, settings of more ways than it has are left out",
+        help="ways x shots (5x1,5x5,20x1,20x5); a set of fewer than five classes is asked for "
+        "all of them, settings of more ways than it has are left out",
     )
     parser.add_argument(
         "--queries", type=int, default=15, help="of each class, fewer where a set is small (15)"
@@ -124,7 +124,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise ArgumentError(f"--compare names {arguments.compare!r}, known are {', '.join(models)}")
     pictures = Pictures(arguments.data, arguments.cache)
     trained = {each for files in models.values() for file in files for each in file.trained_on}
-    shapes = [EpisodeShape(*setting, arguments.queries) for setting in arguments.settings]
+    shapes = [EpisodeShape(ways, shots, arguments.queries) for ways, shots in arguments.settings]
     results: list[dict[str, Any]] = []
     values: dict[str, NDArray[np.float64]] = {}
     for name in (each for dataset in arguments.dataset for each in pictures.names(dataset)):
