@@ -89,7 +89,7 @@ class Validation:
 
     Attributes:
         episode: training episodes drawn so far.
-        seconds: spent on training steps so far.
+        seconds: of CPU time that training steps took so far; other programs do not change it.
         loss: mean of the objective since the last validation.
         accuracy: of 5-way episodes of the validation classes, by number of shots.
     """
@@ -150,9 +150,9 @@ class Trainer:
         losses: list[float] = []
         self.learner.train()
         while self.step < self.steps:
-            started = time.perf_counter()
+            started = time.process_time()
             losses.append(self._train_step())
-            self.seconds += time.perf_counter() - started
+            self.seconds += time.process_time() - started
             if self.step % every == 0 or self.step == self.steps:
                 loss = float(np.mean(losses))
                 yield Validation(self.episode, self.seconds, loss, self.validate())
