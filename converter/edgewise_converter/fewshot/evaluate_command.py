@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgewise.errors import ArgumentError
 from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.accuracy import Interval
+from edgewise_converter.fewshot.allocation import keep_freed_memory
 from edgewise_converter.fewshot.clusters import cluster_quality, draw_tsne
 from edgewise_converter.fewshot.embedders import Embedder, RawPixels, open_embedder
 from edgewise_converter.fewshot.embedding import Embedded
@@ -117,6 +118,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     if arguments.episodes < 2:
         raise ArgumentError(f"an interval needs at least 2 episodes, not {arguments.episodes}")
     models = _open_models(arguments)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
+from edgewise_converter.fewshot.allocation import keep_freed_memory
 from edgewise_converter.fewshot.learner import LEARNERS
 from edgewise_converter.fewshot.learner_file import save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
@@ -113,6 +114,7 @@ def _train(arguments: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     size = (arguments.size, arguments.size) if arguments.size else None
     benchmark = open_benchmark(arguments.dataset, arguments.data, size=size, cache=arguments.cache)
     config = TrainingConfig(
