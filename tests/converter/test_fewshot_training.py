@@ -16,10 +16,10 @@ from edgewise_converter import cli
 from edgewise_converter.fewshot import train_command, training
 from edgewise_converter.fewshot.conv4 import Conv4, standardise
 from edgewise_converter.fewshot.learner import create_learner
-from edgewise_converter.fewshot.learner_file import load_learner, save_learner
+from edgewise_converter.fewshot.learner_file import load_learner, save_learner, write_tensors
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
 from edgewise_converter.fewshot.prototypes import PrototypeHead
-from edgewise_converter.fewshot.relation import RelationHead
+from edgewise_converter.fewshot.relation import RELATION_LOSSES, RelationHead
 from edgewise_converter.fewshot.scorers import relation
 from edgewise_converter.fewshot.training import Trainer, TrainingConfig
 from edgewise_converter.fewshot.training_run import train
@@ -80,8 +80,11 @@ def test_the_loss_of_prototypes_is_that_of_a_slow_twin() -> None:
     assert float(found) == pytest.approx(float(sum(losses) / 2), rel=1e-5)
 
 
-def test_relation_is_one_convolution_over_joined_maps() -> None:
-    learner = create_learner("relationnet", shots=(1, 2), size=(32, 32), seed=0, width=8).train()
+@pytest.mark.parametrize("loss", RELATION_LOSSES)
+def test_relation_is_one_convolution_over_joined_maps(loss: str) -> None:
+    learner = create_learner(
+        "relationnet", shots=(1, 2), size=(32, 32), seed=0, width=8, relation_loss=loss
+    ).train()
     head = learner.head
     assert isinstance(head, RelationHead)
     maps = torch.rand(3, 6, 8, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -100,9 +103,13 @@ def test_relation_is_one_convolution_over_joined_maps() -> None:
         found = joined(pairs, weight, padding=1)
         found = torch.max_pool2d(torch.relu(head.norm(found)), 2)
         found = torch.max_pool2d(torch.relu(head.conv_norm(head.conv(found))), 2)
-        rated = torch.sigmoid(head.score(torch.relu(head.hidden(found.flatten(1)))))[:, 0]
+        rated = head.score(torch.relu(head.hidden(found.flatten(1))))[:, 0]
         truth = torch.tensor([float(same) for _, _, same in rows])
-        losses.append((rated - truth).square().mean())
+        if loss == "squared":
+            losses.append((torch.sigmoid(rated) - truth).square().mean())
+        else:
+            likely = torch.log_softmax(rated.view(-1, 3), 1)
+            losses.append(-(likely * truth.view(-1, 3)).sum(1).mean())
     wanted_loss = torch.stack(losses).mean().detach()
     torch.testing.assert_close(head(maps).detach(), wanted_loss, rtol=1e-4, atol=0)
     # and the scorer rates the same way
@@ -181,11 +188,16 @@ def test_what_cannot_be_trained_is_refused(benchmark: Benchmark, tmp_path: Path)
             dataclasses.replace(SMALL, **change)
     with pytest.raises(ArgumentError, match="images are 8x16, Conv4 takes 16x16 or more"):
         create_learner("protonet", shots=(1,), size=(8, 16), seed=0)
+    with pytest.raises(ArgumentError, match="unknown loss 'hinge' of RelationNet; known are squa"):
+        create_learner("relationnet", shots=(1,), size=(16, 16), seed=0, relation_loss="hinge")
     with pytest.raises(ArgumentError, match="RelationNet takes square ones"):
         create_learner("relationnet", shots=(1,), size=(32, 16), seed=0)
     (tmp_path / "x").write_bytes(b"nothing")
     with pytest.raises(ArgumentError, match="x: not a trained learner"):
         load_learner(tmp_path / "x")
+    write_tensors(tmp_path / "z", {}, "fewshot", {"learner": {"kind": "protonet"}})
+    with pytest.raises(ArgumentError, match="z: not a trained learner \\('trained_on'\\)"):
+        load_learner(tmp_path / "z")
     with pytest.raises(ArgumentError, match="y: no such file"):
         load_learner(tmp_path / "y")
 

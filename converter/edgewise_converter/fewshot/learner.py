@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from edgewise.errors import ArgumentError
 from edgewise_converter.fewshot.conv4 import BLOCKS, Conv4
 from edgewise_converter.fewshot.prototypes import PrototypeHead
-from edgewise_converter.fewshot.relation import RelationHead
+from edgewise_converter.fewshot.relation import RELATION_LOSSES, RelationHead
 
 LEARNERS = ("protonet", "relationnet")
 _RELATION_POOLS = 2
@@ -54,6 +54,7 @@ def create_learner(
     seed: int,
     temperature: float = 1.0,
     width: int = 64,
+    relation_loss: str = "squared",
 ) -> Learner:
     """A fresh learner, determined by the seed.
 
@@ -64,30 +65,41 @@ def create_learner(
         seed: of the initial weights.
         temperature: ProtoNet's factor on distances.
         width: filters of every convolution.
+        relation_loss: RelationNet's, one of `RELATION_LOSSES`.
 
     Raises:
-        ArgumentError: unknown kind, or images too small or not square for RelationNet.
+        ArgumentError: unknown kind or loss, or images too small or not square for RelationNet.
     """
     if kind not in LEARNERS:
         raise ArgumentError(f"unknown learner {kind!r}; known are {', '.join(LEARNERS)}")
+    if relation_loss not in RELATION_LOSSES:
+        known = ", ".join(RELATION_LOSSES)
+        raise ArgumentError(f"unknown loss {relation_loss!r} of RelationNet; known are {known}")
     least = 2**BLOCKS
     if min(size) < least:
         raise ArgumentError(f"images are {size[0]}x{size[1]}, Conv4 takes {least}x{least} or more")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        learner = _build(kind, shots, size, temperature, width)
+        learner = _build(kind, shots, size, temperature, width, relation_loss)
     return learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _build(
-    kind: str, shots: Sequence[int], size: tuple[int, int], temperature: float, width: int
+    kind: str,
+    shots: Sequence[int],
+    size: tuple[int, int],
+    temperature: float,
+    width: int,
+    relation_loss: str,
 ) -> Learner:
     if kind == "protonet":
         return Learner(kind, size, Conv4(width), PrototypeHead(shots, temperature))
     if size[0] != size[1]:
         raise ArgumentError(f"images are {size[0]}x{size[1]}, RelationNet takes square ones")
     side = size[0] // 2**_RELATION_POOLS
-    return Learner(kind, size, Conv4(width, _RELATION_POOLS), RelationHead(shots, side, width))
+    return Learner(
+        kind, size, Conv4(width, _RELATION_POOLS), RelationHead(shots, side, width, relation_loss)
+    )
 
 
 def embed(embedder: nn.Module, images: Tensor) -> Tensor:

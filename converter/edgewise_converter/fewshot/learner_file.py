@@ -39,6 +39,7 @@ def save_learner(
         "size": list(learner.size),
         "temperature": getattr(learner.head, "temperature", 1.0),
         "width": learner.embedder.width,
+        "relation_loss": getattr(learner.head, "loss", "squared"),
     }
     known = {"learner": built, "trained_on": list(trained_on), **about}
     write_tensors(path, learner.state_dict(), _KEY, known)
@@ -55,7 +56,7 @@ def load_learner(path: Path) -> tuple[Learner, dict[str, Any]]:
     """
     tensors, about = read_tensors(path, _KEY)
     try:
-        built = about["learner"]
+        built, _ = about["learner"], about["trained_on"]
         learner = create_learner(
             built["kind"],
             shots=built["shots"],
@@ -63,6 +64,7 @@ def load_learner(path: Path) -> tuple[Learner, dict[str, Any]]:
             seed=0,
             temperature=built["temperature"],
             width=built["width"],
+            relation_loss=built["relation_loss"],
         )
         learner.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:

@@ -6,6 +6,9 @@ fully connected layers (8 hidden units) and a sigmoid; the loss is the squared e
 the query's class and 0 for others. Two things differ. Convolutions are padded, here and in the
 embedder, which leaves 8×8 maps of 32×32 images and 21×21 of 84×84 (the paper's 19×19). And a class
 is the mean of its maps where the paper has the sum, so that one network serves any number of shots.
+
+With the loss `softmax` the scores before the sigmoid are logits of a cross entropy, as Chen et al.
+2019 (arXiv 1904.04232) train RelationNet to make it faster; it classifies the same way.
 """
 
 from __future__ import annotations
@@ -19,22 +22,27 @@ from torch import Tensor, nn
 from edgewise_converter.fewshot.kinks import rectify
 
 _HIDDEN = 8
+RELATION_LOSSES = ("squared", "softmax")
 
 
 class RelationHead(nn.Module):
     """Loss of an episode's feature maps, and the scores behind it."""
 
-    def __init__(self, shots: Sequence[int], side: int, width: int = 64) -> None:
+    def __init__(
+        self, shots: Sequence[int], side: int, width: int = 64, loss: str = "squared"
+    ) -> None:
         """Build it with PyTorch's initial weights.
 
         Args:
             shots: numbers of labelled images it is trained for; the loss is the mean over them.
             side: height and width of the feature maps.
             width: their channels, and those of the module.
+            loss: one of `RELATION_LOSSES`.
         """
         super().__init__()
         self.shots = tuple(shots)
         self.side = side
+        self.loss = loss
         # Two halves of one convolution over joined channels: a map is convolved once, not once a
         # pair. That is the same function at a fraction of the work.
         self.of_class = nn.Conv2d(width, width, 3, padding=1, bias=False)
@@ -47,7 +55,7 @@ class RelationHead(nn.Module):
         self._start_joined()
 
     def forward(self, features: Tensor) -> Tensor:
-        """Squared error of the queries' scores.
+        """Loss of the queries' scores.
 
         Args:
             features: (N, K + Q, C, h, w) of the images of N classes, K = max(shots) labelled first.
@@ -59,11 +67,11 @@ class RelationHead(nn.Module):
         maps = features.float()
         ways, queries = len(maps), maps.shape[1] - labelled
         asked = self.of_query(maps[:, labelled:].flatten(0, 1))
-        truth = torch.eye(ways).repeat_interleave(queries, 0)
+        truth = torch.arange(ways).repeat_interleave(queries)
         losses = []
         for shots in self.shots:
             classes = self.of_class(maps[:, :shots].mean(1))
-            losses.append(F.mse_loss(torch.sigmoid(self.relate(classes, asked)), truth))
+            losses.append(self._loss(self.relate(classes, asked), truth))
         return torch.stack(losses).mean()
 
     def relate(self, classes: Tensor, queries: Tensor) -> Tensor:
@@ -82,6 +90,11 @@ class RelationHead(nn.Module):
         maps = rectify(self.conv_norm(self.conv(maps)), pool=True)
         rated: Tensor = self.score(rectify(self.hidden(maps.flatten(1))))
         return rated.view(len(queries), len(classes))
+
+    def _loss(self, rated: Tensor, truth: Tensor) -> Tensor:
+        if self.loss == "softmax":
+            return F.cross_entropy(rated, truth)
+        return F.mse_loss(torch.sigmoid(rated), F.one_hot(truth, rated.shape[1]).float())
 
     def _start_joined(self) -> None:
         """Initial weights as one convolution over twice the channels would have them."""

@@ -15,6 +15,7 @@ from edgewise_converter.fewshot.allocation import keep_freed_memory
 from edgewise_converter.fewshot.learner import LEARNERS
 from edgewise_converter.fewshot.learner_file import save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
+from edgewise_converter.fewshot.relation import RELATION_LOSSES
 from edgewise_converter.fewshot.training import TrainingConfig, Validation
 from edgewise_converter.fewshot.training_run import Run, train
 from edgewise_converter.images.benchmarks import open_benchmark
@@ -50,6 +51,12 @@ def add_train_parser(subparsers: Any) -> None:
         default=_DEFAULT.shots,
         metavar="K,…",
         help="numbers of labelled images, all trained for at once (1,5)",
+    )
+    parser.add_argument(
+        "--relation-loss",
+        choices=RELATION_LOSSES,
+        default=_DEFAULT.relation_loss,
+        help="relationnet: squared error of its paper, or softmax, which learns faster (squared)",
     )
     settings = _DEFAULT.bilevel
     parser.add_argument(
@@ -126,6 +133,7 @@ def _train(arguments: argparse.Namespace) -> int:
         queries=arguments.queries,
         rate=arguments.rate,
         temperature=arguments.temperature,
+        relation_loss=arguments.relation_loss,
         bilevel=Bilevel(arguments.step, arguments.weight, arguments.steps),
         disjoint=not arguments.any_classes,
         width=arguments.width,

@@ -42,6 +42,7 @@ class TrainingConfig:
         queries: queries of each class.
         rate: Adam's learning rate at first; it falls to zero along half a cosine.
         temperature: ProtoNet's factor on distances.
+        relation_loss: RelationNet's, `squared` as in its paper or `softmax`.
         bilevel: step and weight of L2G, weight of the second episode.
         disjoint: draw the two episodes of a step without a common class.
         width: filters of every convolution.
@@ -58,6 +59,7 @@ class TrainingConfig:
     queries: int = 15
     rate: float = 1e-3
     temperature: float = 1.0
+    relation_loss: str = "squared"
     bilevel: Bilevel = field(default_factory=lambda: Bilevel(step=0.1, weight=1.0))
     disjoint: bool = True
     width: int = 64
@@ -128,6 +130,7 @@ class Trainer:
             seed=config.seed,
             temperature=config.temperature,
             width=config.width,
+            relation_loss=config.relation_loss,
         )
         shape = EpisodeShape(config.ways, max(config.shots), config.queries)
         self._sampler = EpisodeSampler(benchmark.rows("train"), shape, config.seed)
