@@ -18,6 +18,7 @@ from edgewise_converter import inspect as inspection
 from edgewise_converter.latency import command as latency
 from edgewise_converter.latency import report_command as reporting
 from edgewise_converter.latency.measuring import command as measuring
+from edgewise_converter.retrieval import command as retrieval
 
 _INTERRUPTED = 130
 
@@ -51,12 +52,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     training = _capabilities(commands, "train", "learn from data")
     latency.add_train_parser(training)
+    retrieval.add_train_parser(training)
     if "train" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.fewshot import pretrain_command, train_command
+        from edgewise_converter.fewshot import train_command
 
         train_command.add_train_parser(training)
-        pretrain_command.add_train_parser(training)
     evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:
@@ -69,14 +70,14 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
     if "compile" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.compile import fewshot_command, latency_bundle, networks_bundle
+        from edgewise_converter.compile import latency_bundle, networks_bundle
 
         latency_bundle.add_parser(compiling)
         networks_bundle.add_parser(compiling)
-        fewshot_command.add_parser(compiling)
     inspection.add_parser(commands)
     reporting.add_report_parser(commands)
     measuring.add_parser(commands)
+    retrieval.add_zoo_parser(commands)
     return parser
 
 

@@ -1,8 +1,15 @@
-"""A made-up benchmark: classes of coloured pictures that Conv4 tells apart within a few steps."""
+"""Made-up pictures: a benchmark that Conv4 learns within a few steps, and files of image sets."""
 
 from __future__ import annotations
 
+import io
+import json
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
 from edgewise_converter.images.benchmarks import Benchmark
 from edgewise_converter.images.image_set import ImageSet
@@ -26,3 +33,28 @@ def made_up(classes: int = 24, seed: int = 0) -> Benchmark:
         "made up", names[:half], names[half : half + quarter], names[half + quarter :]
     )
     return Benchmark("made_up", ImageSet("made up", images, labels, names), split)
+
+
+def write_set(
+    path: Path,
+    images: ImageSet,
+    classes: tuple[str, ...] | None = None,
+    coarse: tuple[str, ...] = (),
+) -> None:
+    """Write an image set as a Parquet file; with other classes, labels start again after them.
+
+    `coarse` are names of a second column of labels, `coarse_label`: those of the first in turns.
+    """
+    encoded = []
+    for picture in images.images:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        encoded.append({"bytes": buffer.getvalue(), "path": None})
+    names = list(classes or images.classes)
+    features = {"label": {"names": names}}
+    columns = {"image": encoded, "label": images.labels % len(names)}
+    if coarse:
+        features["coarse_label"] = {"names": list(coarse)}
+        columns["coarse_label"] = images.labels % len(coarse)
+    about = json.dumps({"info": {"features": features}})
+    pq.write_table(pa.table(columns).replace_schema_metadata({"huggingface": about}), path)

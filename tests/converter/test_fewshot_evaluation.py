@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -25,22 +23,9 @@ from edgewise_converter.fewshot.episodes import EpisodeShape
 from edgewise_converter.fewshot.evaluation import Pictures
 from edgewise_converter.fewshot.learner import LEARNERS, create_learner
 from edgewise_converter.fewshot.learner_file import save_learner
-from edgewise_converter.images.image_set import ImageSet
 from edgewise_converter.images.overlaps import seen
 
-from .fewshot_data import made_up
-
-
-def write_set(path: Path, images: ImageSet, classes: tuple[str, ...] | None = None) -> None:
-    encoded = []
-    for picture in images.images:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
-        encoded.append({"bytes": buffer.getvalue(), "path": None})
-    names = list(classes or images.classes)
-    about = {"info": {"features": {"label": {"names": names}}}}
-    table = pa.table({"image": encoded, "label": images.labels % len(names)})
-    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(about)}), path)
+from .fewshot_data import made_up, write_set
 
 
 @pytest.fixture(scope="module")

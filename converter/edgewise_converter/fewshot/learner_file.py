@@ -16,12 +16,7 @@ from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.learner import Learner, create_learner
 
 _KEY = "fewshot"
-_KINDS = {
-    _KEY: "trained learner",
-    "training": "training checkpoint",
-    "embedder": "trained embedder",
-    "embedder-training": "checkpoint of an embedder's training",
-}
+_KINDS = {_KEY: "trained learner", "training": "training checkpoint"}
 
 
 def save_learner(
