@@ -55,9 +55,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     retrieval.add_train_parser(training)
     if "train" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.fewshot import train_command
+        from edgewise_converter.fewshot import pretrain_command, train_command
 
         train_command.add_train_parser(training)
+        pretrain_command.add_train_parser(training)
     evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:
@@ -70,10 +71,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
     if "compile" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.compile import latency_bundle, networks_bundle
+        from edgewise_converter.compile import fewshot_command, latency_bundle, networks_bundle
 
         latency_bundle.add_parser(compiling)
         networks_bundle.add_parser(compiling)
+        fewshot_command.add_parser(compiling)
     inspection.add_parser(commands)
     reporting.add_report_parser(commands)
     measuring.add_parser(commands)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float32]
+
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,11 @@ class Node:
     """One operation of a deployed graph; shapes are (C, H, W) or (C,), the batch is 1.
 
     ``op`` and its ``weights``: ``conv`` (O, I / groups, K, K) and (O,); ``relu``, ``hard_swish``,
-    ``hard_sigmoid``; ``avg_pool`` (padding is not counted) and ``max_pool``; ``add`` and ``mul`` of
-    two values, of which one may be (C, 1, 1); ``add_constant`` (C, H, W); ``scale`` (C,) and (C,),
-    multiply then add, a channel each; ``mean`` over H and W, to (C,) or (C, 1, 1);
-    ``channel_shuffle``, which deals the channels out to ``groups``; ``concat`` of the channels of
-    any number of values; ``flatten``; ``linear`` (O, I) and (O,).
+    ``hard_sigmoid``, ``sqrt``; ``avg_pool`` (padding is not counted) and ``max_pool``; ``add`` and
+    ``mul`` of two values, of which one may be (C, 1, 1); ``add_constant`` of the value's shape;
+    ``scale`` (C,) and (C,), multiply then add, a channel each; ``mean`` over H and W, to (C,) or
+    (C, 1, 1); ``channel_shuffle``, which deals the channels out to ``groups``; ``concat`` of the
+    channels of any number of values; ``flatten``; ``linear`` (O, I) and (O,).
     """
 
     op: str
@@ -55,3 +57,8 @@ class Graph:
     output_shape: tuple[int, ...]
     nodes: tuple[Node, ...]
     constant: Array | None = None
+
+
+def is_halved(array: NDArray[Any]) -> bool:
+    """Whether files with weights in float16 hold this so; a few numbers are not worth it."""
+    return array.dtype == np.float32 and array.size > _FEW

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from edgewise.errors import ArgumentError
@@ -92,7 +93,7 @@ class _Lowering:
                 return self._conv(target, _symbol(sources[0]))
             case nn.BatchNorm2d():
                 return self._norm(target, item, _symbol(sources[0]))
-            case nn.ReLU() | torch.relu:
+            case nn.ReLU() | torch.relu | F.relu:
                 return self._elementwise("relu", sources[0])
             case nn.Hardswish():
                 return self._elementwise("hard_swish", sources[0])

@@ -6,45 +6,92 @@ here needs more (14 brought HardSwish).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewise_converter.compile.graph import is_halved
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgewise_converter.compile.graph import Array, Graph, Node
 
-_OPSET, _IR_VERSION = 14, 7
+OPSET, IR_VERSION = 14, 7
 
 
-def onnx_model(graph: Graph, *, name: str = "network") -> bytes:
-    """Serialise `graph`: `image` (1, C, H, W) to `logits` (1, classes), both float32."""
+def onnx_model(
+    graph: Graph, *, name: str = "network", half: bool = False, channels_last: bool = False
+) -> bytes:
+    """Serialise `graph`: its input (1, C, H, W) to its output (1, N), both float32.
+
+    Args:
+        graph: to write.
+        name: of the graph in the file.
+        half: store weights as float16; runtimes widen them once, when they load the file.
+        channels_last: take the input as (1, H, W, C).
+    """
     nodes: list[Any] = []
     constants: list[Any] = []
+    source, shape = graph.input, graph.input_shape
+    if channels_last:
+        shape = (*shape[1:], shape[0])
+        first = f"{source}.first"
+        nodes.append(helper.make_node("Transpose", [source], [first], perm=[0, 3, 1, 2]))
+        graph = _read_from(graph, first)
     for node in graph.nodes:
-        names = [f"{node.output}.{index}" for index in range(len(node.weights))]
-        constants.extend(_constants(node, names))
-        nodes.extend(_nodes(node, names))
+        nodes.extend(float_nodes(node, constants))
     if graph.constant is not None:
         constants.append(numpy_helper.from_array(graph.constant[None], "answer"))
         nodes.append(helper.make_node("Identity", ["answer"], [graph.output]))
+    if half:
+        nodes[:0], constants = _narrowed(constants)
     model = helper.make_model(
         helper.make_graph(
             nodes,
             name,
-            [_info(graph.input, graph.input_shape)],
+            [_info(source, shape)],
             [_info(graph.output, graph.output_shape)],
             constants,
         ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
         producer_name="edgewise",
     )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _read_from(graph: Graph, source: str) -> Graph:
+    """The graph with another name for the input, where it is read."""
+    nodes = [
+        replace(n, inputs=tuple(source if name == graph.input else name for name in n.inputs))
+        for n in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def float_nodes(node: Node, constants: list[Any]) -> Iterable[Any]:
+    """The ONNX nodes of one operation; its constants are appended to `constants`."""
+    names = [f"{node.output}.{index}" for index in range(len(node.weights))]
+    constants.extend(_constants(node, names))
+    return _nodes(node, names)
+
+
+def _narrowed(constants: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Constants with the larger ones in float16, and the nodes that widen those."""
+    nodes, kept = [], []
+    for constant in constants:
+        array = numpy_helper.to_array(constant)
+        if is_halved(array):
+            narrow = f"{constant.name}.half"
+            nodes.append(helper.make_node("Cast", [narrow], [constant.name], to=TensorProto.FLOAT))
+            constant = numpy_helper.from_array(array.astype(np.float16), narrow)
+        kept.append(constant)
+    return nodes, kept
 
 
 def _info(name: str, shape: tuple[int, ...]) -> Any:
@@ -83,6 +130,8 @@ def _nodes(node: Node, weights: list[str]) -> Iterable[Any]:
             yield helper.make_node("MaxPool", inputs, outputs, **window)
         case "relu":
             yield helper.make_node("Relu", inputs, outputs)
+        case "sqrt":
+            yield helper.make_node("Sqrt", inputs, outputs)
         case "hard_swish":
             yield helper.make_node("HardSwish", inputs, outputs)
         case "hard_sigmoid":

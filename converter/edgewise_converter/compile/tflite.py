@@ -25,15 +25,23 @@ _FUSING = ("conv", "linear", "add", "add_constant", "scale")
 _GROUPED_CONV = 6
 
 
-def tflite_model(graph: Graph) -> bytes:
-    """Serialise `graph`: `image` (1, H, W, C) to `logits` (1, classes), both float32."""
-    writer = TfliteWriter()
+def tflite_model(graph: Graph, *, half: bool = False) -> bytes:
+    """Serialise `graph`: its input (1, H, W, C) to its output (1, N), both float32.
+
+    With `half`, weights are stored as float16.
+    """
+    writer = TfliteWriter(half=half)
     writer.value(graph.input, _channels_last(graph.input_shape))
     for node in fuse_relu(graph.nodes):
-        _OPERATORS[node.op](writer, node)
+        write_node(writer, node)
     if graph.constant is not None:
         writer.constant(graph.constant[np.newaxis], graph.output)
     return writer.finish(graph.input, graph.output)
+
+
+def write_node(writer: TfliteWriter, node: Node) -> None:
+    """Write one operation, on values that were written before."""
+    _OPERATORS[node.op](writer, node)
 
 
 def fuse_relu(nodes: Sequence[Node]) -> list[Node]:
@@ -146,7 +154,7 @@ def _pool(writer: TfliteWriter, node: Node) -> None:
 
 
 def _elementwise(writer: TfliteWriter, node: Node) -> None:
-    code = {"relu": "RELU", "hard_swish": "HARD_SWISH"}[node.op]
+    code = {"relu": "RELU", "hard_swish": "HARD_SWISH", "sqrt": "SQRT"}[node.op]
     writer.operator(code, node.inputs, writer.value(node.output, _channels_last(node.shape)))
 
 
@@ -216,7 +224,7 @@ def _reshape(writer: TfliteWriter, source: str, output: str, shape: tuple[int, .
 def _add(writer: TfliteWriter, node: Node) -> None:
     inputs: list[str | int] = list(node.inputs)
     if node.op == "add_constant":
-        array = np.ascontiguousarray(node.weights[0].transpose(1, 2, 0))[np.newaxis]
+        array = np.ascontiguousarray(np.moveaxis(node.weights[0], 0, -1))[np.newaxis]
         inputs.append(writer.constant(array, f"{node.output}.0"))
     writer.operator(
         "ADD",
@@ -268,6 +276,7 @@ _OPERATORS = {
     "max_pool": _pool,
     "relu": _elementwise,
     "hard_swish": _elementwise,
+    "sqrt": _elementwise,
     "hard_sigmoid": _hard_sigmoid,
     "mul": _mul,
     "concat": _concat,

@@ -8,8 +8,10 @@ import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewise_converter.compile.graph import is_halved
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,7 +41,16 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
 class TfliteWriter:
     """Collects tensors, buffers and operators of one subgraph."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, half: bool = False, versions: Mapping[str, int] | None = None) -> None:
+        """Start an empty file.
+
+        Args:
+            versions: of operators that need another one than the first.
+            half: store float32 constants of more than a few numbers as float16, each widened by
+                an operator that runtimes run once, when they load the file.
+        """
+        self._half = half
+        self._versions = versions or {}
         self._tensors: list[Any] = []
         self._index: dict[str, int] = {}
         self._buffers: list[Any] = [_Buffer()]  # the schema keeps buffer 0 empty
@@ -51,6 +62,13 @@ class TfliteWriter:
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
         self._tensors.append(tensor)
         self._index[name] = len(self._tensors) - 1
+        return self._index[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._index
+
+    def index(self, name: str) -> int:
+        """The number of a tensor written before."""
         return self._index[name]
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -66,12 +84,39 @@ class TfliteWriter:
         return self._tensor(name, shape, schema.TensorType.FLOAT32, 0)
 
     def constant(self, array: NDArray[Any], name: str) -> int:
-        """A float32 or int32 tensor stored in the file."""
+        """A float32, int32 or int8 tensor stored in the file."""
+        if self._half and is_halved(array):
+            narrow = self._stored(array.astype(np.float16), f"{name}.half")
+            wide = self.computed(name, array.shape)
+            self.operator("DEQUANTIZE", [narrow], wide, schema.DequantizeOptionsT(), version=3)
+            return wide
+        return self._stored(array, name)
+
+    def quantised(
+        self, index: int, scale: NDArray[Any], zero: int, kind: str, axis: int = 0
+    ) -> int:
+        """Make a tensor one of 8- or 32-bit numbers q that mean scale × (q − zero).
+
+        Args:
+            index: of the tensor.
+            scale: (1,), or one for each slice along `axis`.
+            zero: the number that means 0.
+            kind: `INT8`, `UINT8` or `INT32`.
+            axis: of several scales.
+        """
+        about = schema.QuantizationParametersT()
+        about.scale = np.asarray(scale, np.float32)
+        about.zeroPoint = np.full(len(scale), zero, np.int64)
+        about.quantizedDimension = axis
+        tensor = self._tensors[index]
+        tensor.quantization, tensor.type = about, getattr(schema.TensorType, kind)
+        return index
+
+    def _stored(self, array: NDArray[Any], name: str) -> int:
         buffer = _Buffer()
-        buffer.data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
+        buffer.data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         self._buffers.append(buffer)
-        floats = array.dtype == np.float32
-        kind = schema.TensorType.FLOAT32 if floats else schema.TensorType.INT32
+        kind = getattr(schema.TensorType, array.dtype.name.upper())
         return self._tensor(name, array.shape, kind, len(self._buffers) - 1)
 
     def operator(
@@ -84,7 +129,8 @@ class TfliteWriter:
         **fields: Any,
     ) -> None:
         """An operator; `fields` are set on `options`, an instance of the schema's options type."""
-        used = (int(getattr(schema.BuiltinOperator, code)), version)
+        least = self._versions.get(code, 1)
+        used = (int(getattr(schema.BuiltinOperator, code)), max(version, least))
         if used not in self._codes:
             self._codes.append(used)
         entry = schema.OperatorT()

@@ -16,7 +16,12 @@ from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.learner import Learner, create_learner
 
 _KEY = "fewshot"
-_KINDS = {_KEY: "trained learner", "training": "training checkpoint"}
+_KINDS = {
+    _KEY: "trained learner",
+    "training": "training checkpoint",
+    "embedder": "trained embedder",
+    "embedder-training": "checkpoint of an embedder's training",
+}
 
 
 def save_learner(

@@ -1,0 +1,206 @@
+"""Assembles a bundle of kind `embedder`: compiled in every format, calibrated, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgewise.bundle import write_bundle
+from edgewise_converter.compile.embedder_graph import as_half, embedder_graph
+from edgewise_converter.compile.embedder_parity import check_floats, check_integers
+from edgewise_converter.compile.onnx import onnx_model
+from edgewise_converter.compile.onnx_int8 import int8_onnx_model
+from edgewise_converter.compile.parity import Parity
+from edgewise_converter.compile.quantise import quantise
+from edgewise_converter.compile.tflite import tflite_model
+from edgewise_converter.compile.tflite_int8 import int8_tflite_model
+from edgewise_converter.fewshot.base_classes import Base
+from edgewise_converter.fewshot.crops import resize
+from edgewise_converter.fewshot.embedder import SIDE, Embedder, FinishedEmbedder
+from edgewise_converter.fewshot.embedder_calibration import (
+    Part,
+    auroc,
+    calibration_error,
+    choose_finish,
+    finishes,
+    fit_temperature,
+    fit_threshold,
+    kept_and_rejected,
+    known_scores,
+)
+from edgewise_converter.fewshot.embedder_scores import embed_pictures
+from edgewise_converter.fewshot.embedder_weights import norm_tensors
+
+_BASE_PICTURES = 40  # of each training class, for the centre
+_CALIBRATION = 256  # pictures of training classes of each set, for the ranges of int8
+_BATCH = 64
+_SHOTS = (1, 5)
+_UNKNOWN_SHOTS = 5
+
+LICENCE = (
+    "Trained artefact of edgewise, Apache-2.0. Learnt from pictures of CIFAR-100 (Krizhevsky 2009; "
+    "no licence stated) and of mini-ImageNet (ImageNet: research use); none of them is contained."
+)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An embedder in every format.
+
+    Attributes:
+        finished: what was compiled.
+        files: by the name they have in a bundle.
+        parity: of each, by name.
+    """
+
+    finished: FinishedEmbedder
+    files: Mapping[str, bytes]
+    parity: Mapping[str, list[Parity]]
+
+
+def finish(embedder: Embedder, bases: Sequence[Base]) -> tuple[FinishedEmbedder, dict[str, Any]]:
+    """Choose the finish by validation classes.
+
+    Returns:
+        The finished embedder, and what each finish would give, percent.
+    """
+    some = [[rows[:_BASE_PICTURES] for rows in base.rows] for base in bases]
+    base = [
+        embed_pictures(embedder, each.benchmark, rows)[0]
+        for each, rows in zip(bases, some, strict=True)
+    ]
+    # Each set counts the same, whatever the number of its classes.
+    least = min(len(each) for each in base)
+    candidates = finishes(np.concatenate([each[:: max(1, len(each) // least)] for each in base]))
+    name, found = choose_finish(candidates, validation_parts(embedder, bases))
+    chosen = candidates[name]
+    finished = FinishedEmbedder(embedder, root=chosen.root, centre=torch.from_numpy(chosen.centre))
+    return finished.eval(), {"chosen": name, "validation_accuracy": found}
+
+
+def validation_parts(embed: torch.nn.Module, bases: Sequence[Base]) -> list[Part]:
+    """Embeddings of all pictures of the validation classes of each benchmark."""
+    return [
+        Part(*embed_pictures(embed, each.benchmark, each.benchmark.rows("val"))) for each in bases
+    ]
+
+
+def compile_embedder(finished: FinishedEmbedder, bases: Sequence[Base], seed: int = 0) -> Compiled:
+    """Write and check every format.
+
+    Args:
+        finished: the embedder.
+        bases: what it was trained on; int8 ranges come from some of these pictures.
+        seed: of which pictures.
+
+    Raises:
+        ParityError: a file does not compute what it should.
+    """
+    graph = embedder_graph(finished)
+    quantised = quantise(graph, calibration_batches(bases, seed))
+    files = {
+        "embedder.float32.tflite": tflite_model(graph, half=True),
+        "embedder.int8.tflite": int8_tflite_model(quantised),
+        "embedder.float32.onnx": onnx_model(graph, half=True, channels_last=True),
+        "embedder.int8.onnx": int8_onnx_model(quantised),
+    }
+    images = calibration_images(bases, 8, seed + 1)
+    parity = check_floats(as_half(graph), files, images) | check_integers(quantised, files, images)
+    return Compiled(finished, files, parity)
+
+
+def calibration_images(bases: Sequence[Base], count: int, seed: int) -> NDArray[np.uint8]:
+    """(count × sets, 84, 84, 3) pictures of training classes."""
+    generator, found = np.random.default_rng(seed), []
+    for base in bases:
+        rows = np.sort(generator.choice(np.concatenate(base.rows), count, replace=False))
+        pixels = resize(base.benchmark.images.images[rows], SIDE).round().clamp(0, 255)
+        found.append(pixels.permute(0, 2, 3, 1).numpy().astype(np.uint8))
+    return np.concatenate(found)
+
+
+def calibration_batches(bases: Sequence[Base], seed: int) -> list[Tensor]:
+    """The pictures that int8 ranges are taken from: (B, 3, 84, 84) pixel values."""
+    images = calibration_images(bases, _CALIBRATION, seed)
+    # Every batch has pictures of all sets, as each batch's extremes count.
+    mixed = np.random.default_rng(seed).permutation(len(images))
+    pixels = torch.from_numpy(images[mixed]).permute(0, 3, 1, 2).float()
+    return [pixels[at : at + _BATCH] for at in range(0, len(pixels), _BATCH)]
+
+
+def calibrate(finished: FinishedEmbedder, bases: Sequence[Base]) -> tuple[dict[str, Any], Any]:
+    """Temperature and threshold by validation classes.
+
+    Returns:
+        The manifest's `embedder` entries, and what they give on those classes.
+    """
+    parts = validation_parts(finished, bases)
+    scores = {shots: [known_scores(part, shots) for part in parts] for shots in _SHOTS}
+    temperature = fit_temperature([known for pairs in scores.values() for known, _ in pairs])
+    pairs = scores[_UNKNOWN_SHOTS]
+    threshold = fit_threshold(pairs)
+    metrics = {}
+    for base, (known, unknown) in zip(bases, pairs, strict=True):
+        kept, rejected = kept_and_rejected(known, unknown, threshold)
+        metrics[base.benchmark.name] = {
+            "calibration_error": round(calibration_error(known, temperature), 4),
+            "auroc": round(auroc(known, unknown), 4),
+            "known_kept": round(kept, 4),
+            "unknown_rejected": round(rejected, 4),
+        }
+    rule = {"rule": "best_score", "threshold": threshold, "shots": _UNKNOWN_SHOTS}
+    return {"temperature": temperature, "unknown": rule}, metrics
+
+
+def write_embedder(
+    path: Path,
+    compiled: Compiled,
+    bases: Sequence[Base],
+    *,
+    constants: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    about: Mapping[str, Any],
+) -> None:
+    """Write the bundle.
+
+    Args:
+        path: of the file.
+        compiled: the models.
+        bases: what it was trained on.
+        constants: temperature and rule for the unknown.
+        metrics: measured on validation classes.
+        about: seed, command, size, versions.
+    """
+    dim = compiled.finished.embedder.widths.dim
+    manifest = {
+        "trained_on": [
+            f"{base.benchmark.images.name}/{name}" for base in bases for name in base.classes
+        ],
+        "licence": LICENCE,
+        **about,
+        "metrics": {
+            **metrics,
+            "parity": {
+                name: [each.as_json() for each in found] for name, found in compiled.parity.items()
+            },
+        },
+        "embedder": {
+            "dim": dim,
+            "image": [SIDE, SIDE, 3],
+            "metric": "cosine",
+            **constants,
+            "weights": ["float32", "int8"],
+        },
+    }
+    tensors: dict[str, NDArray[Any] | bytes] = {
+        **compiled.files,
+        **norm_tensors(compiled.finished.embedder),
+    }
+    write_bundle(path, kind="embedder", name="embedder", manifest=manifest, tensors=tensors)

@@ -1,0 +1,98 @@
+"""``edgewise-converter train embedder``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgewise.storage import write_atomic
+from edgewise_converter.fewshot.base_classes import open_bases
+from edgewise_converter.fewshot.embedder import SIZES
+from edgewise_converter.fewshot.embedder_scores import Scores
+from edgewise_converter.fewshot.pretraining import PretrainingConfig
+from edgewise_converter.fewshot.pretraining_run import pretrain, save_embedder, set_threads
+from edgewise_converter.latency.report import versions
+
+_LOG = logging.getLogger(__name__)
+_DEFAULT = PretrainingConfig()
+
+
+def add_train_parser(subparsers: Any) -> None:
+    """Add ``embedder`` to the subcommands of ``train``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "embedder",
+        help="pre-train the product's embedder",
+        description="Pre-trains on the base classes of mini-ImageNet and CIFAR-FS together.",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
+    parser.add_argument("--size", choices=SIZES, default=_DEFAULT.size)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
+    _number(parser, "epochs", int, "passes over the data")
+    _number(parser, "batch", int, "pictures of a step")
+    _number(parser, "rate", float, "highest learning rate")
+    _number(parser, "decay", float, "weight decay")
+    _number(parser, "smoothing", float, "of labels")
+    _number(parser, "validate-every", int, "epochs between two validations")
+    _number(parser, "seed", int, "of initial weights and draws")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch (1)")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="keeps its state there, and goes on from it"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the curve here")
+    parser.set_defaults(run=_train)
+
+
+def _number(parser: argparse.ArgumentParser, name: str, kind: type, text: str) -> None:
+    default = getattr(_DEFAULT, name.replace("-", "_"))
+    parser.add_argument(f"--{name}", type=kind, default=default, help=f"{text} ({default})")
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    set_threads(arguments.threads)
+    config = PretrainingConfig(
+        size=arguments.size,
+        epochs=arguments.epochs,
+        batch=arguments.batch,
+        rate=arguments.rate,
+        decay=arguments.decay,
+        smoothing=arguments.smoothing,
+        validate_every=arguments.validate_every,
+        seed=arguments.seed,
+    )
+    bases = open_bases(arguments.data, arguments.cache)
+    found = pretrain(bases, config, arguments.checkpoint, _tell)
+    about = {
+        "command": shlex.join(arguments.command_line),
+        "config": asdict(config),
+        "classes": {each.benchmark.name: list(each.classes) for each in bases},
+        "lengths": found.lengths,
+        "seconds": found.curve[-1].seconds,
+        "curve": [asdict(each) for each in found.curve],
+        "versions": versions(),
+    }
+    save_embedder(arguments.output, found.embedder, arguments.size, about)
+    if arguments.json:
+        write_atomic(arguments.json, (json.dumps(about, indent=1) + "\n").encode())
+    print(written(found.curve[-1]))
+    return 0
+
+
+def _tell(scores: Scores) -> None:
+    _LOG.info(written(scores))
+
+
+def written(scores: Scores) -> str:
+    """One line."""
+    accuracy = ", ".join(
+        f"{name} " + " / ".join(f"{value:.2f}" for value in by_shots.values())
+        for name, by_shots in scores.accuracy.items()
+    )
+    return f"epoch {scores.epoch:.1f}, {scores.seconds:.0f} s, loss {scores.loss:.4f}: {accuracy}"
