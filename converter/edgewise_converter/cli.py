@@ -55,10 +55,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     retrieval.add_train_parser(training)
     if "train" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.fewshot import pretrain_command, train_command
+        from edgewise_converter.fewshot import meta_command, pretrain_command, train_command
 
         train_command.add_train_parser(training)
         pretrain_command.add_train_parser(training)
+        meta_command.add_train_parser(training)
     evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgewise.storage import write_atomic
 from edgewise_converter.compile.fewshot_bundle import (
     calibrate,
     compile_embedder,
     finish,
     write_embedder,
 )
+from edgewise_converter.compile.stock import stock_onnx, stock_tflite
 from edgewise_converter.fewshot.base_classes import open_bases
-from edgewise_converter.fewshot.pretraining_run import load_embedder, set_threads
+from edgewise_converter.fewshot.pretraining_run import open_weights, set_threads
 from edgewise_converter.latency.report import versions
 
 
@@ -27,13 +30,24 @@ def add_parser(subparsers: Any) -> None:
         "and 8-bit, checks each in every runtime, calibrates, and writes one bundle.",
     )
     parser.add_argument(
-        "--embedder", type=Path, required=True, metavar="FILE", help="trained, or a checkpoint"
+        "--embedder",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a trained embedder, a checkpoint, or a bundle",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the bundle")
+    parser.add_argument(
+        "--stock",
+        type=Path,
+        metavar="DIR",
+        help="also write embedder and head in one file for each format and precision there, for "
+        "apps without edgewise",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the pictures for int8 ranges (0)")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (1)")
     parser.set_defaults(run=_compile)
@@ -41,16 +55,18 @@ def add_parser(subparsers: Any) -> None:
 
 def _compile(arguments: argparse.Namespace) -> int:
     set_threads(arguments.threads)
-    embedder, training = load_embedder(arguments.embedder)
+    embedder, training = open_weights(arguments.embedder)
     bases = open_bases(arguments.data, arguments.cache)
     finished, chosen = finish(embedder, bases)
     compiled = compile_embedder(finished, bases, arguments.seed)
     constants, metrics = calibrate(finished, bases)
     about = {
         "size": training["size"],
-        "seed": training["config"]["seed"],
+        "seed": arguments.seed,
         "command": shlex.join(arguments.command_line),
-        "training": {"command": training.get("command", ""), "config": training["config"]},
+        "training": {
+            key: training.get(key) for key in ("command", "config", "lengths", "before", "curve")
+        },
         "versions": versions(),
     }
     write_embedder(
@@ -61,8 +77,19 @@ def _compile(arguments: argparse.Namespace) -> int:
         metrics={"finish": chosen, "validation": metrics},
         about=about,
     )
+    if arguments.stock:
+        _write_stock(arguments.stock, compiled.files, constants["temperature"])
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
     print(f"finish: {chosen['chosen']}; temperature {constants['temperature']:.2f}")
     for name, found in metrics.items():
         print(f"{name}, validation classes: {found}")
     return 0
+
+
+def _write_stock(folder: Path, files: Mapping[str, bytes], temperature: float) -> None:
+    for name, file in files.items():
+        precision, form = name.split(".")[1:]
+        joined = (stock_tflite if form == "tflite" else stock_onnx)(file, temperature=temperature)
+        path = folder / f"fewshot.{precision}.{form}"
+        write_atomic(path, joined, create_parents=True)
+        print(f"{path}: {len(joined):,} bytes")

@@ -154,14 +154,28 @@ class TfliteWriter:
         model = schema.ModelT()
         model.version, model.description = _SCHEMA_VERSION, "edgewise"
         model.subgraphs, model.buffers = [graph], self._buffers
-        model.operatorCodes = [_operator_code(*key) for key in self._codes]
-        size = sum(len(buffer.data) for buffer in self._buffers if buffer.data is not None)
-        builder = flatbuffers.Builder(size + 65536)
-        builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-        return bytes(builder.Output())
+        model.operatorCodes = [operator_code(*key) for key in self._codes]
+        return packed(model)
 
 
-def _operator_code(code: int, version: int) -> Any:
+def packed(model: Any) -> bytes:
+    """The file of a model of the schema's object interface, its buffers aligned."""
+    size = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(size + 65536)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def unpacked(file: bytes) -> Any:
+    """The model of a file, to be changed and packed again."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file))
+    for buffer in model.buffers:
+        buffer.__class__ = _Buffer
+    return model
+
+
+def operator_code(code: int, version: int) -> Any:
+    """An entry of a model's table of operators."""
     entry = schema.OperatorCodeT()
     entry.builtinCode = entry.deprecatedBuiltinCode = code
     entry.version = version

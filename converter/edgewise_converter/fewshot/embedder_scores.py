@@ -31,7 +31,7 @@ class Scores:
     """Where a training stood.
 
     Attributes:
-        epoch: passes over the data so far.
+        epoch: passes over the data so far (in meta-training, episodes).
         seconds: spent on training steps so far.
         loss: mean since the last validation.
         accuracy: by benchmark and shots, percent, of 5-way episodes of the validation classes.
@@ -46,6 +46,15 @@ class Scores:
     def mean(self) -> float:
         """What the best step is chosen by: the mean of the accuracies."""
         return float(np.mean([list(each.values()) for each in self.accuracy.values()]))
+
+
+def written(scores: Scores, at: str = "epoch") -> str:
+    """One line."""
+    accuracy = ", ".join(
+        f"{name} " + " / ".join(f"{value:.2f}" for value in by_shots.values())
+        for name, by_shots in scores.accuracy.items()
+    )
+    return f"{at} {scores.epoch:.1f}, {scores.seconds:.0f} s, loss {scores.loss:.4f}: {accuracy}"
 
 
 def embed_pictures(

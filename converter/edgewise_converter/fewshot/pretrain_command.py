@@ -13,9 +13,14 @@ from typing import Any
 from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.base_classes import open_bases
 from edgewise_converter.fewshot.embedder import SIZES
-from edgewise_converter.fewshot.embedder_scores import Scores
+from edgewise_converter.fewshot.embedder_scores import Scores, written
 from edgewise_converter.fewshot.pretraining import PretrainingConfig
-from edgewise_converter.fewshot.pretraining_run import pretrain, save_embedder, set_threads
+from edgewise_converter.fewshot.pretraining_run import (
+    open_weights,
+    pretrain,
+    save_embedder,
+    set_threads,
+)
 from edgewise_converter.latency.report import versions
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +39,13 @@ def add_train_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
     parser.add_argument("--size", choices=SIZES, default=_DEFAULT.size)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="FILE",
+        help="begin with the weights of a trained embedder, a checkpoint or an embedder bundle",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
     _number(parser, "epochs", int, "passes over the data")
     _number(parser, "batch", int, "pictures of a step")
@@ -68,7 +80,8 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     bases = open_bases(arguments.data, arguments.cache)
-    found = pretrain(bases, config, arguments.checkpoint, _tell)
+    start = open_weights(arguments.start)[0] if arguments.start else None
+    found = pretrain(bases, config, arguments.checkpoint, _tell, start=start)
     about = {
         "command": shlex.join(arguments.command_line),
         "config": asdict(config),
@@ -87,12 +100,3 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _tell(scores: Scores) -> None:
     _LOG.info(written(scores))
-
-
-def written(scores: Scores) -> str:
-    """One line."""
-    accuracy = ", ".join(
-        f"{name} " + " / ".join(f"{value:.2f}" for value in by_shots.values())
-        for name, by_shots in scores.accuracy.items()
-    )
-    return f"epoch {scores.epoch:.1f}, {scores.seconds:.0f} s, loss {scores.loss:.4f}: {accuracy}"

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgewise.errors import ArgumentError
+from edgewise.bundle import Bundle
+from edgewise.errors import ArgumentError, BundleError
 from edgewise_converter.fewshot.base_classes import Base
 from edgewise_converter.fewshot.embedder import Embedder, create_embedder
 from edgewise_converter.fewshot.embedder_scores import Scores
+from edgewise_converter.fewshot.embedder_weights import embedder_of
 from edgewise_converter.fewshot.learner_file import read_tensors, write_tensors
 from edgewise_converter.fewshot.pretraining import Pretrainer, PretrainingConfig
 
@@ -47,6 +49,8 @@ def pretrain(
     config: PretrainingConfig,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    *,
+    start: Embedder | None = None,
 ) -> Pretrained:
     """Train an embedder, going on from where an earlier run of the same training stopped.
 
@@ -56,12 +60,18 @@ def pretrain(
             number of epochs: rate and picture size are functions of the share that is done.
         checkpoint: file that keeps the state, or None.
         progress: told of each validation.
+        start: weights to begin with where there is no checkpoint yet; None for random ones.
 
     Raises:
-        ArgumentError: the checkpoint is unreadable or of another training.
+        ArgumentError: `start` is of another size, or the checkpoint is unreadable or of another
+            training.
         StorageError: it could not be written.
     """
     trainer = Pretrainer(bases, config)
+    if start is not None:
+        if start.widths != trainer.embedder.widths:
+            raise ArgumentError(f"the weights to begin with are not of the size {config.size!r}")
+        trainer.embedder.load_state_dict(start.state_dict())
     identity = _identity(bases, config)
     curve: list[Scores] = []
     lengths: list[list[int]] = []
@@ -123,6 +133,23 @@ def load_embedder(path: Path) -> tuple[Embedder, dict[str, Any]]:
     except (KeyError, TypeError, RuntimeError) as error:
         raise ArgumentError(f"{path}: not a trained embedder ({error})") from error
     return embedder.eval(), about
+
+
+def open_weights(path: Path) -> tuple[Embedder, dict[str, Any]]:
+    """As :func:`load_embedder`, and also out of an embedder bundle.
+
+    Raises:
+        ArgumentError: no such file, or none of an embedder.
+    """
+    try:
+        return load_embedder(path)
+    except ArgumentError as error:
+        try:
+            bundle = Bundle.open(path, kind="embedder")
+        except BundleError:
+            raise error from None
+        about = {"config": bundle.manifest["training"]["config"], "size": bundle.manifest["size"]}
+        return embedder_of(bundle), about
 
 
 def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
