@@ -9,3 +9,5 @@ void bind_space(pybind11::module_& module);
 void bind_model_file(pybind11::module_& module);
 void bind_latency(pybind11::module_& module);
 void bind_network_latency(pybind11::module_& module);
+void bind_image(pybind11::module_& module);
+void bind_prototypes(pybind11::module_& module);

@@ -36,7 +36,8 @@ void raise(const edgewise::Error& error) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  module.doc() = "The C++ core of edgewise: bundles, spaces, model files and the latency predictor.";
+  module.doc() = "The C++ core of edgewise: bundles, spaces, model files, the latency"
+                 " predictor, pictures and prototypes.";
   module.attr("__version__") = EDGEWISE_VERSION;
   py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
@@ -51,4 +52,6 @@ PYBIND11_MODULE(_core, module) {
   bind_model_file(module);
   bind_latency(module);
   bind_network_latency(module);
+  bind_image(module);
+  bind_prototypes(module);
 }

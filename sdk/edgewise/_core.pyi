@@ -380,3 +380,53 @@ def network_columns() -> list[str]:
 
 def network_features(kernels: list[Kernel]) -> NDArray[np.float64]:
     """(C,) what the kernels of a network ask for."""
+
+def resize(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Pictures (N, H, W, 1 to 4 channels) as (N, height, width, channels), proportions not kept.
+
+    Bilinear, with a triangle as wide as the shrinking asks for; the same bytes on every machine.
+    `ArgumentError` for another shape or dtype, or a side that is not 1 to 65,536 pixels.
+    """
+
+@final
+class Prototypes:
+    """Few-shot classes, each the mean of its examples' embeddings. They may change at any time."""
+
+    def __init__(self, dim: int, metric: str) -> None:
+        """No classes yet; `metric` is cosine or euclidean, else `ArgumentError`."""
+
+    @staticmethod
+    def restore(metric: str, labels: list[str], examples: ArrayLike, sums: ArrayLike) -> Prototypes:
+        """The classes that `snapshot` gave; `ArgumentError` names what cannot be a class."""
+
+    @property
+    def dim(self) -> int: ...
+    @property
+    def metric(self) -> str: ...
+    def add(self, label: str, embeddings: ArrayLike) -> None:
+        """Add examples (N, dim) to a class, new or not: all, or with `ArgumentError` none.
+
+        Refused are N = 0, values that are not finite and, for cosine, an embedding of zeros.
+        """
+
+    def remove(self, label: str) -> bool:
+        """False when there is no such class."""
+
+    @property
+    def labels(self) -> list[str]:
+        """In the order of their first examples."""
+
+    def snapshot(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.float64]]:
+        """(labels, examples (C,), sums (C, dim)); for cosine the sums are of unit vectors."""
+
+    def score(self, embeddings: ArrayLike) -> tuple[list[str], NDArray[np.float64]]:
+        """(labels, scores (N, C)) of embeddings (N, dim): cosine, or minus squared distance."""
+
+def judge(
+    scores: ArrayLike, temperature: float, threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """What scores (N, C) say: (best (N,), its probability (N,), unknown (N,), all (N, C)).
+
+    Probabilities are softmax(temperature * score); unknown is a best score below the threshold.
+    `ArgumentError` when C is 0, a score is not finite, or a constant is unusable.
+    """
