@@ -1,4 +1,4 @@
-"""edgewise on the device: calibrate, predict, search.
+"""edgewise on the device: calibrate, predict, search; learn classes, classify.
 
 Here live the capabilities and what they share; they need numpy and the C++ core, nothing heavier.
 Training and compiling do not live here: they are in `edgewise_converter`, on the host.
@@ -18,12 +18,14 @@ from .errors import (
     MeasurementError,
     ModelFileError,
     NotCalibratedError,
+    PictureError,
     ProfileError,
     RuntimeUnavailableError,
     StorageError,
 )
 
 if TYPE_CHECKING:
+    from .fewshot import Classification, FewShotClassifier
     from .latency import (
         Device,
         NetworkPrediction,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
+    "Classification": ".fewshot",
+    "FewShotClassifier": ".fewshot",
     "Device": ".latency",
     "NetworkPrediction": ".latency",
     "Prediction": ".latency",
@@ -49,12 +53,15 @@ __all__ = [
     "ArchitectureError",
     "ArgumentError",
     "BundleError",
+    "Classification",
     "Device",
     "EdgewiseError",
+    "FewShotClassifier",
     "MeasurementError",
     "ModelFileError",
     "NetworkPrediction",
     "NotCalibratedError",
+    "PictureError",
     "Prediction",
     "ProfileError",
     "RuntimeUnavailableError",

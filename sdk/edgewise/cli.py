@@ -1,4 +1,4 @@
-"""The `edgewise` command: calibrate, predict, search, report, doctor, demo.
+"""The `edgewise` command: calibrate, predict, search, report, classify, doctor, demo.
 
 Only argument parsing and printing live here. Exit codes: 0; 1 with one line on standard error; 2
 for wrong usage.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .arguments import bytes_of
 from .errors import ArgumentError, EdgewiseError
+from .fewshot import command as fewshot_command
 
 if TYPE_CHECKING:
     from .latency import Device
@@ -48,7 +49,8 @@ def _fail(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="edgewise", description="Ten timings, and it knows how fast any network runs here."
+        prog="edgewise",
+        description="Ten timings and it knows your device; five pictures, and your classes.",
     )
     parser.add_argument("--version", action="version", version=f"edgewise {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -95,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="the HTML page")
     report.add_argument("--confidence", type=float, default=0.9, help="of intervals (default 0.9)")
+
+    classify = _command(commands, "classify", _classify, "name pictures by classes just shown")
+    fewshot_command.add_options(classify)
 
     _command(commands, "doctor", _doctor, "what works on this machine, and why something does not")
 
@@ -220,6 +225,10 @@ def _predict(options: argparse.Namespace) -> int:
     for arch, m, lo, hi in zip(archs, ms, low, high, strict=True):
         print(f"{m:8.3f}  {lo:8.3f} {hi:8.3f}  {arch}")
     return 0
+
+
+def _classify(options: argparse.Namespace) -> int:
+    return fewshot_command.run(options)
 
 
 def _search(options: argparse.Namespace) -> int:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, machine
+from . import __version__, machine, shipped
 from .bundle import Bundle
 from .errors import EdgewiseError
-from .latency import predictor
 from .measure import measure
 from .runtimes import RUNTIMES, Diagnosis, diagnose
 from .storage import data_dir
@@ -94,7 +93,7 @@ def examine() -> Examination:
 
 def _bundles() -> list[Finding]:
     found = []
-    for path in sorted(predictor.BUNDLES.glob("*.safetensors")):
+    for path in sorted(shipped.BUNDLES.glob("*.safetensors")):
         try:
             bundle = Bundle.open(path)
             bundle.verify()
@@ -103,9 +102,7 @@ def _bundles() -> list[Finding]:
         else:
             detail = f"{bundle.kind}, {path.stat().st_size / 1e6:.2f} MB, every hash is right"
             found.append(Finding(f"bundle {path.name}", True, detail))
-    return found or [
-        Finding("bundles", False, f"none in {predictor.BUNDLES}", "reinstall edgewise")
-    ]
+    return found or [Finding("bundles", False, f"none in {shipped.BUNDLES}", "reinstall edgewise")]
 
 
 def _storage() -> Finding:

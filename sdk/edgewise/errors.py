@@ -15,6 +15,10 @@ class ArchitectureError(ArgumentError):
     """An architecture is malformed or not of this space; the message gives the position."""
 
 
+class PictureError(ArgumentError):
+    """A picture cannot be read or used; the message names it, the cause and the cure."""
+
+
 class BundleError(EdgewiseError):
     """A bundle is damaged, of another kind, or too new; the message names the file and cause."""
 
@@ -35,7 +39,7 @@ class MeasurementError(EdgewiseError):
 
 
 class NotCalibratedError(EdgewiseError):
-    """A prediction was asked for before any device was calibrated."""
+    """A prediction was asked for before any device was calibrated, or any class was shown."""
 
 
 class ProfileError(EdgewiseError):

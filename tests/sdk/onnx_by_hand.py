@@ -58,13 +58,13 @@ def node(
     for name, value in attributes.items():
         entry = message(1, name)
         if isinstance(value, int):
-            entry += number(3, value)
+            entry += number(3, value) + number(20, 2)
         elif isinstance(value, float):
-            entry += varint(2 << 3 | 5) + struct.pack("<f", value)
+            entry += varint(2 << 3 | 5) + struct.pack("<f", value) + number(20, 1)
         elif isinstance(value, str):
-            entry += message(4, value)
+            entry += message(4, value) + number(20, 3)
         else:
-            entry += b"".join(number(8, item) for item in value)
+            entry += b"".join(number(8, item) for item in value) + number(20, 7)
         out += message(5, entry)
     return out
 
@@ -77,7 +77,7 @@ def model(
     infos: Iterable[bytes] = (),
     opset: int = 13,
 ) -> bytes:
-    graph = b"".join(message(1, one) for one in nodes)
+    graph = b"".join(message(1, one) for one in nodes) + message(2, "by hand")
     graph += b"".join(message(5, one) for one in tensors)
     graph += b"".join(message(11, one) for one in inputs)
     graph += b"".join(message(12, one) for one in outputs)

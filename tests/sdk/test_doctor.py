@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgewise import cli, machine
+from edgewise import cli, machine, shipped
 from edgewise.bundle import Bundle
 from edgewise.doctor import examine
-from edgewise.latency import predictor
 from edgewise.runtimes import RUNTIMES, diagnose
 
 
@@ -55,7 +54,7 @@ def test_a_damaged_installation(
         del content[-100:]
     if damage != "absent":
         (tmp_path / "nasbench201.safetensors").write_bytes(content)
-    monkeypatch.setattr(predictor, "BUNDLES", tmp_path)
+    monkeypatch.setattr(shipped, "BUNDLES", tmp_path)
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "[!!] bundle" in out

@@ -40,7 +40,7 @@ def resize_twin(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np
     between = np.einsum("xj,hjc->hxc", across, image.astype(object))
     between = (between + (1 << 13)) // (1 << 14)
     result = (np.einsum("yh,hxc->yxc", down, between) + (1 << 29)) // (1 << 30)
-    return result.astype(np.uint8)
+    return np.asarray(result.astype(np.uint8))
 
 
 def picture(height: int, width: int, channels: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from edgewise.bundle import Bundle, write_bundle
 from edgewise.errors import ArchitectureError, BundleError, MeasurementError, ModelFileError
 from edgewise.latency import calibrate
 from edgewise.latency.network import network_prior
-from edgewise.latency.predictor import BUNDLES
+from edgewise.shipped import BUNDLES
 from edgewise.spaces import get_space
 
 from . import onnx_by_hand as onnx

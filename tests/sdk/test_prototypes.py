@@ -29,9 +29,9 @@ class Twin:
         q = queries.astype(np.float64)
         if self.metric == "euclidean":
             means = np.array([np.mean(each, axis=0) for each in self.examples.values()])
-            return -((q[:, None] - means) ** 2).sum(axis=2)
+            return np.asarray(-((q[:, None] - means) ** 2).sum(axis=2))
         means = np.array([np.mean(unit(np.array(each)), axis=0) for each in self.examples.values()])
-        return unit(q) @ unit(means).T
+        return np.asarray(unit(q) @ unit(means).T)
 
     def probabilities(self, scores: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
         powers = np.exp(temperature * (scores - scores.max(axis=1, keepdims=True)))

@@ -15,13 +15,14 @@ from ..bundle import Bundle
 from ..errors import ArgumentError, StorageError
 from ..measure import Measurement, summarise
 from ..runtimes import Runtime, get_runtime
+from ..shipped import describe
 from ..spaces import get_space
 from .current import store_current
 from .device import Device
 from .info import BY_CALLABLE, machine_info
 from .partial import Partial
 from .predictor import Predictor, load_predictor, open_bundle
-from .profile import Profile, describe
+from .profile import Profile
 from .timing import CallableTimer, progress_bar, reference_sessions, time_references
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +19,8 @@ import numpy as np
 from .. import _core
 from ..bundle import Bundle
 from ..errors import ArgumentError
+from ..shipped import BUNDLES
 from .prediction import Prediction
-from .predictor import BUNDLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +103,7 @@ def no_features() -> NDArray[np.float64]:
 @functools.cache
 def network_prior() -> _core.NetworkPrior:
     """The prior over prices that ships with the package. Raises BundleError when it is damaged."""
-    bundle = Bundle.open(Path(BUNDLES) / "network.safetensors", kind="latency")
+    bundle = Bundle.open(BUNDLES / "network.safetensors", kind="latency")
     return _core.NetworkPrior.load(bundle.core)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError
+from ..shipped import BUNDLES
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 PREDICTORS = ("edgewise", "help")
 """Names that `calibrate(predictor=...)` takes."""
-
-BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
-"""Where the bundles that ship with the package lie."""
 
 
 class Adapted(Protocol):

@@ -6,8 +6,6 @@ a few numbers can be read, checked and kept. The format is the bundle's, with ki
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +16,10 @@ import numpy as np
 from ..bundle import Bundle, bundle_pieces
 from ..errors import BundleError, ProfileError
 from ..measure import Measurement
+from ..shipped import fingerprint
 from ..storage import write_atomic
 from .network import TimedNetwork, no_features
-from .predictor import BUNDLES, open_bundle
+from .predictor import open_bundle
 
 _KIND = "profile"
 
@@ -36,7 +35,7 @@ class Profile:
     info: Mapping[str, Any]
     """JSON values, see `Device.info`."""
     bundle: Mapping[str, str]
-    """The latency bundle that the timings were adapted with, see `describe`."""
+    """The latency bundle that the timings were adapted with, see `shipped.describe`."""
     networks: tuple[TimedNetwork, ...] = ()
     """Model files and architectures of other spaces that were timed; the files may be gone."""
 
@@ -51,18 +50,6 @@ class Profile:
         return replace(self, networks=(*others, fresh))
 
 
-def describe(bundle: Bundle) -> dict[str, str]:
-    """What a profile says of its bundle: `name`, `path` and `fingerprint`, a digest of its content.
-
-    The path is empty for a bundle that ships with the package, since that lies elsewhere elsewhere.
-    """
-    hashes = json.dumps(bundle.manifest.get("sha256", {}), sort_keys=True)
-    digest = hashlib.sha256(hashes.encode()).hexdigest()
-    path = Path(bundle.path).resolve()
-    own = path.parent != BUNDLES and path.is_file()
-    return {"name": bundle.name, "path": str(path) if own else "", "fingerprint": digest[:16]}
-
-
 def open_described(
     path: str | Path, profile: Profile, bundle: str | Path | Bundle | None = None
 ) -> Bundle:
@@ -71,7 +58,7 @@ def open_described(
     Raises BundleError when it is not there or is another one.
     """
     opened = open_bundle(profile.space, bundle or profile.bundle.get("path") or None)
-    if describe(opened)["fingerprint"] != profile.bundle.get("fingerprint"):
+    if fingerprint(opened) != profile.bundle.get("fingerprint"):
         raise BundleError(
             f"{path}: was adapted with another bundle {profile.bundle.get('name')!r} than "
             f"{opened.path}; pass that one as bundle=, or calibrate again"

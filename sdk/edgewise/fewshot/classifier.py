@@ -1,0 +1,223 @@
+"""The few-shot classifier: classes from a few pictures each, changed at any time.
+
+A class is the mean of its examples' embeddings (Snell et al. 2017, arXiv 1703.05175). The head is
+the core's; nothing is trained here, and the pictures are not kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..bundle import Bundle
+from ..errors import ArgumentError, NotCalibratedError, PictureError
+from .classifier_file import Saved, load_classifier, save_classifier
+from .embedder import Embedder, open_embedder
+from .pictures import each_picture, is_one
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .pictures import Pictures
+
+_log = logging.getLogger(__name__)
+
+HEADS = ("prototype",)
+_UNREADABLE = ("refuse", "skip")
+
+
+class Classification(NamedTuple):
+    """The answer to one picture, or arrays of shape (N,) for N pictures.
+
+    (Typed `Any`: a union would ask every caller to tell apart what its own argument has decided.)
+    """
+
+    label: Any
+    """The nearest class, also of what is unknown; None for a picture that was skipped."""
+    probability: Any
+    """Of that class, if the picture is of one of the classes; NaN for one that was skipped."""
+    is_unknown: Any
+    """Whether the picture is like none of the classes."""
+
+
+class FewShotClassifier:
+    """Classifies pictures by classes that were shown a moment ago.
+
+    All methods may be called from any number of threads.
+    """
+
+    def __init__(
+        self,
+        embedder: str | Path | Bundle = "default",
+        head: str = "prototype",
+        runtime: str = "auto",
+        *,
+        precision: str | None = None,
+        threads: int = 1,
+    ) -> None:
+        """Start without classes.
+
+        Args:
+            embedder: path of an `embedder` bundle; `default` is the one that ships.
+            head: `prototype`.
+            runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works.
+            precision: `float32` or `int8`; None leaves it to the bundle.
+            threads: of the runtime.
+
+        Raises:
+            ArgumentError: an unknown head, or no such model in the bundle.
+            BundleError: the bundle is missing, damaged, or of another kind.
+            RuntimeUnavailableError: the runtime does not work here; the message has the cure.
+        """
+        if head not in HEADS:
+            raise ArgumentError(f"unknown head {head!r}; the heads are {', '.join(HEADS)}")
+        self._head = head
+        self._embedder = Embedder(
+            open_embedder(embedder), runtime=runtime, precision=precision, threads=threads
+        )
+        self._classes = _core.Prototypes(self._embedder.dim, self._embedder.metric)
+
+    def add(self, label: str, images: Pictures, *, unreadable: str = "refuse") -> None:
+        """Show examples of a class, which need not exist; again: more examples.
+
+        Args:
+            label: name of the class.
+            images: (N, H, W, 3) uint8, one (H, W, 3), a path, or a sequence of pictures and paths.
+            unreadable: `refuse` all when one cannot be used, or `skip` those and log which.
+
+        Raises:
+            PictureError: a picture that cannot be used, named, with the cure; nothing was added.
+            ArgumentError: no pictures, an empty label, or a file without Pillow.
+        """
+        if not label or type(label) is not str:
+            raise ArgumentError(f"a label is a string that is not empty, not {label!r}")
+        usable = [pixels for _, pixels in _usable(images, unreadable) if pixels is not None]
+        if not usable:
+            raise ArgumentError(f"class {label!r} is given no picture that can be used")
+        self._classes.add(label, self._embedder.embed(usable))
+
+    def predict(self, images: Pictures, *, unreadable: str = "refuse") -> Classification:
+        """Classify one picture, or N: then label, probability and is_unknown have shape (N,).
+
+        `images` and `unreadable` as of `add`; a picture that is skipped has label None.
+
+        Raises:
+            NotCalibratedError: there is no class yet.
+            PictureError: a picture that cannot be used, named, with the cure.
+        """
+        named = list(_usable(images, unreadable))
+        usable = np.array([pixels is not None for _, pixels in named], dtype=bool)
+        embeddings = self._embedder.embed(pixels for _, pixels in named if pixels is not None)
+        labels, scores = self._classes.score(embeddings)
+        if not labels:
+            raise NotCalibratedError("there is no class yet: show one first, add(label, images)")
+        found = _judged(labels, scores, usable, self._embedder)
+        return Classification(*(value[0] for value in found)) if is_one(images) else found
+
+    def remove(self, label: str) -> None:
+        """Forget a class. Raises ArgumentError when there is no such class."""
+        if not self._classes.remove(label):
+            raise ArgumentError(f"there is no class {label!r}; there are {self.labels}")
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in the order in which they were first shown."""
+        return self._classes.labels
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """`embedder`, `precision`, `runtime`, `head`, `metric`, and `examples` by label."""
+        labels, examples, _ = self._classes.snapshot()
+        return {
+            "embedder": self._embedder.bundle.name,
+            "precision": self._embedder.precision,
+            "runtime": self._embedder.runtime,
+            "head": self._head,
+            "metric": self._embedder.metric,
+            "examples": dict(zip(labels, examples.tolist(), strict=True)),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the classes to a small file, atomically; no picture is in it.
+
+        Raises StorageError when the disk refuses.
+        """
+        labels, examples, sums = self._classes.snapshot()
+        embedder = self._embedder
+        save_classifier(
+            Saved(self._head, embedder.precision, embedder.metric, labels, examples, sums),
+            embedder.bundle,
+            path,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        embedder: str | Path | Bundle | None = None,
+        runtime: str = "auto",
+        threads: int = 1,
+    ) -> FewShotClassifier:
+        """Read what `save` wrote.
+
+        Args:
+            path: the file.
+            embedder: the bundle that it was made with, when that has moved.
+            runtime: as when it was made, or another.
+            threads: of the runtime.
+
+        Raises:
+            BundleError: the file is damaged or no classifier, or its embedder is another one.
+            RuntimeUnavailableError: the runtime does not work here.
+        """
+        saved, bundle = load_classifier(path, embedder)
+        classifier = cls(bundle, saved.head, runtime, precision=saved.precision, threads=threads)
+        classifier._classes = _core.Prototypes.restore(
+            saved.metric, saved.labels, saved.examples, saved.sums
+        )
+        return classifier
+
+    def __repr__(self) -> str:
+        about = self.info
+        return (
+            f"<FewShotClassifier {about['embedder']} ({about['precision']}, {about['runtime']}), "
+            f"{len(about['examples'])} classes>"
+        )
+
+
+def _usable(images: Any, unreadable: str) -> list[tuple[str, NDArray[np.uint8] | None]]:
+    """Name and pixels of each picture; None for one that is skipped."""
+    if unreadable not in _UNREADABLE:
+        raise ArgumentError(f"unreadable must be refuse or skip, not {unreadable!r}")
+    found: list[tuple[str, NDArray[np.uint8] | None]] = []
+    for name, pixels in each_picture(images):
+        if isinstance(pixels, PictureError):
+            if unreadable == "refuse":
+                raise pixels
+            _log.warning("%s; it is skipped", pixels)
+            found.append((name, None))
+        else:
+            found.append((name, pixels))
+    return found
+
+
+def _judged(
+    labels: list[str],
+    scores: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    embedder: Embedder,
+) -> Classification:
+    """(N,) each, of N pictures of which those usable have scores (M, C)."""
+    label = np.full(len(usable), None, dtype=object)
+    probability = np.full(len(usable), np.nan)
+    is_unknown = np.ones(len(usable), dtype=bool)
+    best, likely, strange, _ = _core.judge(scores, embedder.temperature, embedder.unknown_below)
+    label[usable] = np.array(labels, dtype=object)[best]
+    probability[usable] = likely
+    is_unknown[usable] = strange
+    return Classification(label, probability, is_unknown)
