@@ -166,6 +166,21 @@ def test_it_learns(benchmark: Benchmark) -> None:
     assert run.curve[-1].loss < run.curve[0].loss
 
 
+def test_it_starts_from_another_learner(benchmark: Benchmark, tmp_path: Path) -> None:
+    first = train(benchmark, SMALL)
+    config = dataclasses.replace(SMALL, method="l2g", rate=1e-9, episodes=2, validate_every=2)
+    for _ in range(2):  # trained, then taken from the checkpoint
+        run = train(benchmark, config, tmp_path, start=first.learner)
+        for name, value in run.learner.named_parameters():
+            torch.testing.assert_close(value, first.learner.get_parameter(name), atol=1e-6, rtol=0)
+    other = create_learner("protonet", shots=(1,), size=(16, 16), seed=0, width=4)
+    message = "cannot start from protonet, width 4, images 16x16: this is protonet, width 8, imag"
+    with pytest.raises(ArgumentError, match=message):
+        train(benchmark, config, start=other)
+    train(benchmark, config, tmp_path)  # fresh weights are another training
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_what_cannot_be_trained_is_refused(benchmark: Benchmark, tmp_path: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
         ({"ways": 13}, "13 ways asked of 12 classes"),

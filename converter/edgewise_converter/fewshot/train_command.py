@@ -13,7 +13,7 @@ from typing import Any
 from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.allocation import keep_freed_memory
 from edgewise_converter.fewshot.learner import LEARNERS
-from edgewise_converter.fewshot.learner_file import save_learner
+from edgewise_converter.fewshot.learner_file import load_learner, save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
 from edgewise_converter.fewshot.relation import RELATION_LOSSES
 from edgewise_converter.fewshot.training import TrainingConfig, Validation
@@ -36,6 +36,9 @@ def add_train_parser(subparsers: Any) -> None:
     parser.add_argument("--learner", choices=LEARNERS, default=_DEFAULT.learner)
     parser.add_argument("--method", choices=METHODS, default=_DEFAULT.method)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the learner")
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="a trained learner to start from"
+    )
     number = _adder(parser)
     number("episodes", int, "training episodes; a step of L2G takes two of them")
     number("ways", int, "classes of an episode")
@@ -141,11 +144,13 @@ def _train(arguments: argparse.Namespace) -> int:
         low=arguments.bfloat16,
         seed=arguments.seed,
     )
-    run = train(benchmark, config, arguments.checkpoints, _tell)
+    start, before = load_learner(arguments.start) if arguments.start else (None, {})
+    run = train(benchmark, config, arguments.checkpoints, _tell, start)
     about = _about(arguments, config, run)
     source = benchmark.images.name
-    trained_on = [f"{source}/{name}" for name in benchmark.split.train]
-    save_learner(arguments.output, run.learner, trained_on, about)
+    trained_on = {f"{source}/{name}" for name in benchmark.split.train}
+    trained_on.update(before.get("trained_on", []))
+    save_learner(arguments.output, run.learner, sorted(trained_on), about)
     if arguments.json:
         write_atomic(arguments.json, (json.dumps(about, indent=1) + "\n").encode())
     print(f"best at episode {run.best.episode}: {_written(run.best)}")

@@ -18,7 +18,7 @@ from edgewise_converter.fewshot.conv4 import standardise
 from edgewise_converter.fewshot.embedders import LearnerEmbedder
 from edgewise_converter.fewshot.embedding import embed_all, episode_accuracies
 from edgewise_converter.fewshot.episodes import EpisodeSampler, EpisodeShape, Rows
-from edgewise_converter.fewshot.learner import create_learner
+from edgewise_converter.fewshot.learner import Learner, create_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel, episodes_of, step_gradient
 from edgewise_converter.images.benchmarks import Benchmark
 
@@ -110,15 +110,19 @@ class Validation:
 class Trainer:
     """Runs the steps; its whole state can be saved and loaded between them."""
 
-    def __init__(self, benchmark: Benchmark, config: TrainingConfig) -> None:
-        """Start from a fresh learner.
+    def __init__(
+        self, benchmark: Benchmark, config: TrainingConfig, start: Learner | None = None
+    ) -> None:
+        """Start from a fresh learner, or from the weights of another.
 
         Args:
             benchmark: images, training and validation classes.
             config: everything else.
+            start: a learner of the same kind, width and size of images.
 
         Raises:
-            ArgumentError: the benchmark has too few classes or images for the episodes.
+            ArgumentError: the benchmark has too few classes or images for the episodes, or the
+                learner to start from is another one.
         """
         self.config = config
         self.images = benchmark.images.images
@@ -132,6 +136,9 @@ class Trainer:
             width=config.width,
             relation_loss=config.relation_loss,
         )
+        if start is not None:
+            _check_same(start, self.learner)
+            self.learner.load_state_dict(start.state_dict())
         shape = EpisodeShape(config.ways, max(config.shots), config.queries)
         self._sampler = EpisodeSampler(benchmark.rows("train"), shape, config.seed)
         self._validation_rows = benchmark.rows("val")
@@ -219,6 +226,16 @@ class Trainer:
         else:
             drawn = [self._sampler.draw(2 * number), self._sampler.draw(2 * number + 1)]
         return [_images_of(self.images, rows) for rows in drawn]
+
+
+def _check_same(start: Learner, learner: Learner) -> None:
+    """Refuse to start from a learner of other tensors."""
+
+    def written(each: Learner) -> str:
+        return f"{each.kind}, width {each.embedder.width}, images {each.size[0]}x{each.size[1]}"
+
+    if written(start) != written(learner):
+        raise ArgumentError(f"cannot start from {written(start)}: this is {written(learner)}")
 
 
 def _images_of(images: NDArray[np.uint8], rows: Rows) -> Tensor:

@@ -45,6 +45,7 @@ def train(
     config: TrainingConfig,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
+    start: Learner | None = None,
 ) -> Run:
     """Train a learner, going on from where an earlier run of the same training stopped.
 
@@ -53,14 +54,15 @@ def train(
         config: everything else.
         checkpoints: folder that keeps the state at every validation, or None.
         progress: told of each validation.
+        start: whose weights to start from, or None for fresh ones.
 
     Raises:
-        ArgumentError: the benchmark is too small, or the checkpoint unreadable or of another
-            training.
+        ArgumentError: the benchmark is too small, the checkpoint unreadable or of another
+            training, or the learner to start from another one.
         StorageError: the checkpoint could not be written.
     """
-    trainer = Trainer(benchmark, config)
-    identity = _identity(benchmark, config)
+    trainer = Trainer(benchmark, config, start)
+    identity = _identity(benchmark, config, start)
     path = checkpoints / f"fewshot-{_digest(identity)}.safetensors" if checkpoints else None
     curve: list[Validation] = []
     kept: dict[str, Tensor] = {}
@@ -84,9 +86,12 @@ def train(
     return Run(trainer.learner.eval(), best_at, curve)
 
 
-def _identity(benchmark: Benchmark, config: TrainingConfig) -> dict[str, Any]:
+def _identity(
+    benchmark: Benchmark, config: TrainingConfig, start: Learner | None
+) -> dict[str, Any]:
     """What a checkpoint must agree with to be gone on from."""
-    return {
+    begun = {} if start is None else {"start": _weights_digest(start)}
+    return begun | {
         "config": json.loads(json.dumps(asdict(config))),
         "benchmark": benchmark.name,
         "images": list(benchmark.images.images.shape),
@@ -97,6 +102,13 @@ def _identity(benchmark: Benchmark, config: TrainingConfig) -> dict[str, Any]:
 
 def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _weights_digest(learner: Learner) -> str:
+    digest = hashlib.sha256()
+    for value in learner.state_dict().values():
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _load_checkpoint(
