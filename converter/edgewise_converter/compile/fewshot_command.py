@@ -8,16 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgewise.errors import ArgumentError
 from edgewise.storage import write_atomic
 from edgewise_converter.compile.fewshot_bundle import (
+    LICENCE,
     calibrate,
     compile_embedder,
     finish,
     write_embedder,
 )
+from edgewise_converter.compile.learner_bundle import write_learner
 from edgewise_converter.compile.stock import stock_onnx, stock_tflite
 from edgewise_converter.fewshot.base_classes import open_bases
+from edgewise_converter.fewshot.learner_file import is_learner, load_learner
 from edgewise_converter.fewshot.pretraining_run import open_weights, set_threads
+from edgewise_converter.images.benchmarks import open_benchmark
 from edgewise_converter.latency.report import versions
 
 
@@ -34,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="a trained embedder, a checkpoint, or a bundle",
+        help="a trained embedder, a checkpoint, a bundle, or a learner of `train fewshot`",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
@@ -55,6 +60,8 @@ def add_parser(subparsers: Any) -> None:
 
 def _compile(arguments: argparse.Namespace) -> int:
     set_threads(arguments.threads)
+    if is_learner(arguments.embedder):
+        return _compile_learner(arguments)
     embedder, training = open_weights(arguments.embedder)
     bases = open_bases(arguments.data, arguments.cache)
     finished, chosen = finish(embedder, bases)
@@ -83,6 +90,29 @@ def _compile(arguments: argparse.Namespace) -> int:
     print(f"finish: {chosen['chosen']}; temperature {constants['temperature']:.2f}")
     for name, found in metrics.items():
         print(f"{name}, validation classes: {found}")
+    return 0
+
+
+def _compile_learner(arguments: argparse.Namespace) -> int:
+    if arguments.stock:
+        raise ArgumentError("--stock is for the product's embedder, not for a learner")
+    learner, known = load_learner(arguments.embedder)
+    benchmark = open_benchmark(
+        known["dataset"], arguments.data, size=learner.size, cache=arguments.cache
+    )
+    about = {
+        "licence": LICENCE,
+        "seed": known["config"]["seed"],
+        "command": shlex.join(arguments.command_line),
+        "training": {"command": known["command"], "config": known["config"]},
+        "versions": versions(),
+    }
+    metrics = write_learner(
+        arguments.output, learner, benchmark, trained_on=known["trained_on"], about=about
+    )
+    print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
+    for head, found in metrics.items():
+        print(f"{head}, validation classes: {found}")
     return 0
 
 

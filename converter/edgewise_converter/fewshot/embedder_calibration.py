@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from edgewise_converter.fewshot.accuracy import accuracies, draw_episodes
 from edgewise_converter.fewshot.episodes import EpisodeShape
-from edgewise_converter.fewshot.scorers import Floats, cosine
+from edgewise_converter.fewshot.scorers import Floats, Scorer, cosine
 
 Doubles = NDArray[np.float64]
 
 _WAYS, _QUERIES, _SHOTS = 5, 15, (1, 5)
 _EPISODES, _SEED = 1000, 11
 _BINS = 15
+_CHUNK = 50  # episodes at a time
 _TEMPERATURES = np.geomspace(1.0, 200.0, 160)
 
 
@@ -56,6 +57,12 @@ class Finish:
     def apply(self, features: Floats) -> Floats:
         """(N, D) to the same."""
         return (np.sqrt(features) if self.root else features) - self.centre
+
+
+def full_cosine(labelled: Floats, queries: Floats) -> Floats:
+    """Cosines to the mean of a class's directions, lengths of queries and all; see ``scorers``."""
+    lengths = np.linalg.norm(queries, axis=-1, keepdims=True)
+    return cosine(labelled, queries / np.maximum(lengths, 1e-12))
 
 
 def finishes(base: Floats) -> dict[str, Finish]:
@@ -92,8 +99,16 @@ def accuracy(part: Part, shots: int) -> float:
     return float(100 * accuracies(part.features, episodes, shape, cosine).mean())
 
 
-def known_scores(part: Part, shots: int, episodes: int = _EPISODES) -> tuple[Doubles, Doubles]:
-    """Cosines of queries of known and of unknown classes to five known ones.
+def known_scores(
+    part: Part, shots: int, episodes: int = _EPISODES, rate: Scorer = full_cosine
+) -> tuple[Doubles, Doubles]:
+    """Scores of queries of known and of unknown classes against five known ones.
+
+    Args:
+        part: embeddings of ten classes or more.
+        shots: labelled pictures of each known class.
+        episodes: how many.
+        rate: gives the scores, as the head on the device does.
 
     Returns:
         (E, 5 × 15, 5) of queries of the known classes, class after class; and as many of five
@@ -101,11 +116,15 @@ def known_scores(part: Part, shots: int, episodes: int = _EPISODES) -> tuple[Dou
     """
     shape = EpisodeShape(2 * _WAYS, shots, _QUERIES)
     drawn = draw_episodes(part.sizes, shape, episodes, _SEED)
-    units = _unit(part.features.astype(np.float64))
-    prototypes = _unit(units[drawn[:, :_WAYS, :shots]].mean(2))
-    queries = units[drawn[:, :, shots:]]
-    known, unknown = queries[:, :_WAYS], queries[:, _WAYS:]
-    return _cosines(known, prototypes), _cosines(unknown, prototypes)
+    known: list[Doubles] = []
+    unknown: list[Doubles] = []
+    for at in range(0, episodes, _CHUNK):
+        chunk = part.features[drawn[at : at + _CHUNK]]
+        labelled, queries = chunk[:, :_WAYS, :shots], chunk[:, :, shots:]
+        for found, asked in ((known, queries[:, :_WAYS]), (unknown, queries[:, _WAYS:])):
+            flat = asked.reshape(len(asked), -1, asked.shape[-1])
+            found.append(rate(labelled, flat).astype(np.float64))
+    return np.concatenate(known), np.concatenate(unknown)
 
 
 def fit_temperature(scores: Sequence[Doubles]) -> float:
@@ -166,18 +185,6 @@ def _share_below(scores: Doubles, candidates: Doubles) -> Doubles:
     best = np.sort(scores.max(-1).ravel())
     shares: Doubles = np.searchsorted(best, candidates, "left") / len(best)
     return shares
-
-
-def _cosines(queries: Doubles, prototypes: Doubles) -> Doubles:
-    """(E, N, Q, D) and (E, N, D) to (E, N × Q, N)."""
-    flat = queries.reshape(len(queries), -1, queries.shape[-1])
-    found: Doubles = flat @ prototypes.transpose(0, 2, 1)
-    return found
-
-
-def _unit(vectors: Doubles) -> Doubles:
-    found: Doubles = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return found
 
 
 def _truth(scores: Doubles) -> NDArray[np.int64]:
