@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import statistics
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from interleaved import medians_ms
 
 import edgewise as sdk
 from edgewise import _core
@@ -71,7 +70,7 @@ def _classify(name: str, rounds: int) -> dict[str, Any]:
     picture = generator.integers(0, 256, shape[1:], np.uint8)
     session = embedder._session
     ready = picture[None].astype(session.inputs[0].dtype)
-    found = _medians(
+    found = medians_ms(
         rounds,
         {
             "classify_ms": lambda: classifier.predict(picture),
@@ -90,7 +89,7 @@ def _adding(rounds: int) -> dict[str, float]:
         head = _core.Prototypes(DIM, "cosine")
         head.add("it", _embeddings(held, 2))
         runs[f"add_to_{held}_us"] = lambda head=head: head.add("it", one)  # type: ignore[misc]
-    return {name: 1e3 * ms for name, ms in _medians(rounds, runs).items()}
+    return {name: 1e3 * ms for name, ms in medians_ms(rounds, runs).items()}
 
 
 def _beside_easyfsl(folder: Path, rounds: int) -> dict[str, float]:
@@ -111,7 +110,7 @@ def _beside_easyfsl(folder: Path, rounds: int) -> dict[str, float]:
             return theirs(tensors[2])
 
     distances, expected = np.sqrt(-ours()), -peer().double().numpy()
-    found = _medians(rounds, {"head_ms": ours, "easyfsl_ms": peer})
+    found = medians_ms(rounds, {"head_ms": ours, "easyfsl_ms": peer})
     return {
         "largest_relative_difference": float(np.abs(distances / expected - 1).max()),
         **found,
@@ -130,17 +129,6 @@ def _prototypical_networks(folder: Path) -> Any:
 
 def _embeddings(count: int, seed: int) -> Any:
     return np.random.default_rng(seed).standard_normal((count, DIM)).astype(np.float32)
-
-
-def _medians(rounds: int, runs: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median milliseconds of each, interleaved, after one round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from interleaved import medians_ms
 
 import edgewise as sdk
 from edgewise.latency.predictor import load_predictor, open_bundle
@@ -76,17 +76,6 @@ def main() -> None:
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _median_ms(rounds: int, runs: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median milliseconds of each, interleaved, after one round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values[1:]) for name, values in times.items()}
-
-
 def _predicting(rounds: int) -> dict[str, float]:
     space = get_space("nasbench201")
     archs = space.architectures()
@@ -114,7 +103,7 @@ def _predicting(rounds: int) -> dict[str, float]:
         for arch in archs:
             predict(arch)
 
-    medians = _median_ms(
+    medians = medians_ms(
         rounds,
         {
             "adapt_ms": lambda: predictor.adapt(timed, ms),
@@ -138,7 +127,7 @@ def _millions(rounds: int) -> dict[str, float]:
             "ofa", measure=lambda arch: 1.0 + 1e-8 * space.flops(arch), progress=False
         )
     codes = space.draw(1_000_000, 0)
-    medians = _median_ms(
+    medians = medians_ms(
         rounds,
         {
             "ofa_million_seconds": lambda: device.predict(codes),
@@ -173,7 +162,7 @@ def _training(rounds: int) -> dict[str, float]:
         weight = config.kl_weight
         return lambda: torch.autograd.grad(loss(learner, batch, weight), leaves, allow_unused=True)
 
-    medians = _median_ms(rounds, {"all": episode(meta_loss), "loop": episode(meta_loss_loop)})
+    medians = medians_ms(rounds, {"all": episode(meta_loss), "loop": episode(meta_loss_loop)})
     return {
         "train_episode_seconds": medians["all"] / 1e3,
         "train_episode_plain_loop_seconds": medians["loop"] / 1e3,
