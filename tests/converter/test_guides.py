@@ -14,7 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    "guide", ["docs/add-your-device.md", "docs/fewshot-training.md", "README.md"]
+    "guide",
+    [
+        "docs/add-your-device.md",
+        "docs/fewshot-embedder.md",
+        "docs/fewshot-training.md",
+        "README.md",
+    ],
 )
 def test_the_commands_of_the_host_exist(guide: str) -> None:
     text = (ROOT / guide).read_text()
