@@ -6,7 +6,6 @@ the core's; nothing is trained here, and the pictures are not kept.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,20 +13,16 @@ import numpy as np
 
 from .. import _core
 from ..bundle import Bundle
-from ..errors import ArgumentError, NotCalibratedError, PictureError
+from ..errors import ArgumentError, BundleError, NotCalibratedError
 from .classifier_file import Saved, load_classifier, save_classifier
-from .embedder import Embedder, open_embedder
-from .pictures import each_picture, is_one
+from .embedder import Calibration, Embedder, open_embedder
+from .head import HEADS, make_head
+from .pictures import is_one, ready
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .pictures import Pictures
-
-_log = logging.getLogger(__name__)
-
-HEADS = ("prototype",)
-_UNREADABLE = ("refuse", "skip")
 
 
 class Classification(NamedTuple):
@@ -63,8 +58,9 @@ class FewShotClassifier:
 
         Args:
             embedder: path of an `embedder` bundle; `default` is the one that ships.
-            head: `prototype`.
-            runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works.
+            head: `prototype`, or `relation` where the bundle has such a module.
+            runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works
+                and that the bundle has a model for.
             precision: `float32` or `int8`; None leaves it to the bundle.
             threads: of the runtime.
 
@@ -73,13 +69,12 @@ class FewShotClassifier:
             BundleError: the bundle is missing, damaged, or of another kind.
             RuntimeUnavailableError: the runtime does not work here; the message has the cure.
         """
-        if head not in HEADS:
+        if head not in HEADS:  # before a network is loaded for it
             raise ArgumentError(f"unknown head {head!r}; the heads are {', '.join(HEADS)}")
-        self._head = head
         self._embedder = Embedder(
             open_embedder(embedder), runtime=runtime, precision=precision, threads=threads
         )
-        self._classes = _core.Prototypes(self._embedder.dim, self._embedder.metric)
+        self._head_name, self._head = head, make_head(head, self._embedder)
 
     def add(self, label: str, images: Pictures, *, unreadable: str = "refuse") -> None:
         """Show examples of a class, which need not exist; again: more examples.
@@ -95,10 +90,12 @@ class FewShotClassifier:
         """
         if not label or type(label) is not str:
             raise ArgumentError(f"a label is a string that is not empty, not {label!r}")
-        usable = [pixels for _, pixels in _usable(images, unreadable) if pixels is not None]
+        embedder = self._embedder
+        pictures = ready(images, embedder.height, embedder.width, unreadable)
+        usable = [pixels for pixels in pictures if pixels is not None]
         if not usable:
             raise ArgumentError(f"class {label!r} is given no picture that can be used")
-        self._classes.add(label, self._embedder.embed(usable))
+        self._classes.add(label, embedder.embed(usable))
 
     def predict(self, images: Pictures, *, unreadable: str = "refuse") -> Classification:
         """Classify one picture, or N: then label, probability and is_unknown have shape (N,).
@@ -109,14 +106,22 @@ class FewShotClassifier:
             NotCalibratedError: there is no class yet.
             PictureError: a picture that cannot be used, named, with the cure.
         """
-        named = list(_usable(images, unreadable))
-        usable = np.array([pixels is not None for _, pixels in named], dtype=bool)
-        embeddings = self._embedder.embed(pixels for _, pixels in named if pixels is not None)
-        labels, scores = self._classes.score(embeddings)
+        embedder = self._embedder
+        pictures = ready(images, embedder.height, embedder.width, unreadable)
+        usable = [pixels for pixels in pictures if pixels is not None]
+        labels, scores = self._head.score(embedder.embed(usable))
         if not labels:
             raise NotCalibratedError("there is no class yet: show one first, add(label, images)")
-        found = _judged(labels, scores, usable, self._embedder)
-        return Classification(*(value[0] for value in found)) if is_one(images) else found
+        one, calibration = is_one(images), self._head.calibration
+        if one and usable:
+            return _judged_one(labels, scores, calibration)
+        mask = np.array([pixels is not None for pixels in pictures], dtype=bool)
+        found = _judged(labels, scores, mask, calibration)
+        return Classification(*(value[0] for value in found)) if one else found
+
+    @property
+    def _classes(self) -> _core.Prototypes:
+        return self._head.classes
 
     def remove(self, label: str) -> None:
         """Forget a class. Raises ArgumentError when there is no such class."""
@@ -136,7 +141,7 @@ class FewShotClassifier:
             "embedder": self._embedder.bundle.name,
             "precision": self._embedder.precision,
             "runtime": self._embedder.runtime,
-            "head": self._head,
+            "head": self._head_name,
             "metric": self._embedder.metric,
             "examples": dict(zip(labels, examples.tolist(), strict=True)),
         }
@@ -149,7 +154,9 @@ class FewShotClassifier:
         labels, examples, sums = self._classes.snapshot()
         embedder = self._embedder
         save_classifier(
-            Saved(self._head, embedder.precision, embedder.metric, labels, examples, sums),
+            Saved(
+                self._head_name, embedder.precision, self._classes.metric, labels, examples, sums
+            ),
             embedder.bundle,
             path,
         )
@@ -177,9 +184,8 @@ class FewShotClassifier:
         """
         saved, bundle = load_classifier(path, embedder)
         classifier = cls(bundle, saved.head, runtime, precision=saved.precision, threads=threads)
-        classifier._classes = _core.Prototypes.restore(
-            saved.metric, saved.labels, saved.examples, saved.sums
-        )
+        if saved.labels:
+            classifier._head.classes = _restored(path, saved, classifier._classes)
         return classifier
 
     def __repr__(self) -> str:
@@ -190,34 +196,39 @@ class FewShotClassifier:
         )
 
 
-def _usable(images: Any, unreadable: str) -> list[tuple[str, NDArray[np.uint8] | None]]:
-    """Name and pixels of each picture; None for one that is skipped."""
-    if unreadable not in _UNREADABLE:
-        raise ArgumentError(f"unreadable must be refuse or skip, not {unreadable!r}")
-    found: list[tuple[str, NDArray[np.uint8] | None]] = []
-    for name, pixels in each_picture(images):
-        if isinstance(pixels, PictureError):
-            if unreadable == "refuse":
-                raise pixels
-            _log.warning("%s; it is skipped", pixels)
-            found.append((name, None))
-        else:
-            found.append((name, pixels))
-    return found
+def _restored(path: str | Path, saved: Saved, empty: _core.Prototypes) -> _core.Prototypes:
+    """The classes of a file, which must be such as `empty` takes; BundleError if they cannot be."""
+    if (saved.metric, saved.sums.shape[1]) != (empty.metric, empty.dim):
+        raise BundleError(
+            f"{path}: holds {saved.metric} classes of {saved.sums.shape[1]} values, its embedder "
+            f"gives {empty.dim} for {empty.metric} ones"
+        )
+    try:
+        return _core.Prototypes.restore(saved.metric, saved.labels, saved.examples, saved.sums)
+    except ArgumentError as error:
+        raise BundleError(f"{path}: {error}") from error
 
 
 def _judged(
     labels: list[str],
     scores: NDArray[np.float64],
     usable: NDArray[np.bool_],
-    embedder: Embedder,
+    calibration: Calibration,
 ) -> Classification:
     """(N,) each, of N pictures of which those usable have scores (M, C)."""
     label = np.full(len(usable), None, dtype=object)
     probability = np.full(len(usable), np.nan)
     is_unknown = np.ones(len(usable), dtype=bool)
-    best, likely, strange, _ = _core.judge(scores, embedder.temperature, embedder.unknown_below)
+    best, likely, strange, _ = _core.judge(scores, *calibration)
     label[usable] = np.array(labels, dtype=object)[best]
     probability[usable] = likely
     is_unknown[usable] = strange
     return Classification(label, probability, is_unknown)
+
+
+def _judged_one(
+    labels: list[str], scores: NDArray[np.float64], calibration: Calibration
+) -> Classification:
+    """The same of one picture that is usable, as plain values."""
+    best, likely, strange, _ = _core.judge(scores, *calibration)
+    return Classification(labels[best.item()], likely.item(), strange.item())

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..arguments import positive_int
 from ..bundle import Bundle
-from ..errors import ArgumentError, BundleError
-from ..runtimes import get_runtime
+from ..errors import ArgumentError, BundleError, RuntimeUnavailableError
+from ..runtimes import RUNTIMES, Runtime, Session, get_runtime
 from ..shipped import BUNDLES
-from .pictures import resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRECISIONS = ("float32", "int8")
+METRICS = ("cosine", "euclidean")
+_RULE = "best_score"
+
+
+class Calibration(NamedTuple):
+    """Constants of a head that the host set on classes that were in no training."""
+
+    temperature: float
+    """Probabilities are softmax(temperature * score)."""
+    threshold: float
+    """A picture whose best score is below this is of no known class."""
 
 
 class Embedder:
@@ -31,48 +42,56 @@ class Embedder:
 
         Args:
             bundle: of kind `embedder`.
-            runtime: name of a runtime, or `auto`.
+            runtime: name of a runtime; `auto`: the first that works and that the bundle is for.
             precision: `float32` or `int8`; None takes the first that the bundle names and has.
             threads: of the runtime.
 
         Raises:
             ArgumentError: the bundle has no such model for that runtime.
-            BundleError: its manifest is incomplete.
+            BundleError: its manifest is incomplete, or the model is not what it says.
             RuntimeUnavailableError: the runtime does not work here.
         """
         self.bundle = bundle
-        self._about = _about(bundle)
-        self.height, self.width = self._about["image"][:2]
-        self.dim: int = self._about["dim"]
-        chosen = get_runtime(runtime)
-        self.runtime = chosen.name
-        self.precision = _choose(bundle, self._about, chosen.format, precision)
-        model = bundle.blob(f"embedder.{self.precision}.{chosen.format}")
-        self._session = chosen.load(model, threads=positive_int("threads", threads))
-        self._dtype = self._session.inputs[0].dtype
+        about = _about(bundle)
+        self.height, self.width = (int(side) for side in about["image"][:2])
+        self.dim = int(about["dim"])
+        self.metric = str(about["metric"])
+        self.calibration = calibration_of(bundle, "embedder")
+        self._threads = positive_int("threads", threads)
+        self._engine, self.precision = _choose(bundle, about, runtime, precision)
+        self.runtime = self._engine.name
+        self._session = self.load("embedder")
+        self._dtype = self._checked_dtype()
 
-    @property
-    def metric(self) -> str:
-        """`cosine` or `euclidean`: how embeddings are compared."""
-        return str(self._about["metric"])
+    def has(self, module: str) -> bool:
+        """Whether the bundle has `module` in the embedder's precision and for its runtime."""
+        return _model(module, self.precision, self._engine) in self.bundle
 
-    @property
-    def temperature(self) -> float:
-        """Factor on scores in the softmax, set on classes that were in no training."""
-        return float(self._about["temperature"])
-
-    @property
-    def unknown_below(self) -> float:
-        """A picture whose best score is below this is of no known class."""
-        return float(self._about["unknown"]["threshold"])
+    def load(self, module: str) -> Session:
+        """A network of the bundle, in the embedder's precision and runtime."""
+        model = self.bundle.blob(_model(module, self.precision, self._engine))
+        return self._engine.load(model, threads=self._threads)
 
     def embed(self, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Pictures (H, W, 3) uint8 of any sizes to (N, dim) float32."""
-        rows = [
-            self._session.run(resized(picture, self.height, self.width).astype(self._dtype))[0][0]
-            for picture in pictures
-        ]
-        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dim)
+        """Pictures of the embedder's size, (1, height, width, 3) uint8 each, to (N, dim)."""
+        run, dtype = self._session.run, self._dtype
+        rows = [run(picture.astype(dtype, copy=False))[0] for picture in pictures]
+        if not rows:
+            return np.zeros((0, self.dim), np.float32)
+        whole = rows[0] if len(rows) == 1 else np.concatenate(rows)
+        return whole.astype(np.float32, copy=False)
+
+    def _checked_dtype(self) -> np.dtype[Any]:
+        """What the model takes; BundleError unless it maps one picture to one embedding."""
+        taken, given = self._session.inputs, self._session.outputs
+        wanted = [(1, self.height, self.width, 3), (1, self.dim)]
+        found = [tensor.shape for tensor in (*taken, *given)]
+        if found != wanted or taken[0].dtype not in (np.float32, np.uint8):
+            raise BundleError(
+                f"{self.bundle.path}: its model has tensors {found} and takes {taken[0].dtype}, "
+                f"the manifest says {wanted} and pixels are float32 or uint8"
+            )
+        return taken[0].dtype
 
 
 def open_embedder(embedder: str | Path | Bundle) -> Bundle:
@@ -81,11 +100,32 @@ def open_embedder(embedder: str | Path | Bundle) -> Bundle:
     Raises BundleError when there is none, or it is damaged or of another kind.
     """
     if isinstance(embedder, Bundle):
+        if embedder.kind != "embedder":
+            raise BundleError(f"{embedder.path}: is of kind {embedder.kind!r}, no embedder")
         return embedder
     path = BUNDLES / "embedder.safetensors" if embedder == "default" else Path(embedder)
     if embedder == "default" and not path.is_file():
         raise BundleError(f"{path}: no embedder ships with this build; pass the path of a bundle")
     return Bundle.open(path, kind="embedder")
+
+
+def calibration_of(bundle: Bundle, head: str) -> Calibration:
+    """The constants of a head, `embedder` (prototypes) or `relation`, in a bundle's manifest.
+
+    Raises BundleError when they are missing, cannot be, or have a rule that is unknown here.
+    """
+    about = bundle.manifest.get(head)
+    try:
+        unknown = about["unknown"]  # type: ignore[index]
+        rule = unknown.get("rule", _RULE)
+        found = Calibration(float(about["temperature"]), float(unknown["threshold"]))  # type: ignore[index]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{bundle.path}: the manifest's {head} has no usable calibration ({error!r})"
+        ) from error
+    if rule != _RULE or not 0 < found.temperature < math.inf or math.isnan(found.threshold):
+        raise BundleError(f"{bundle.path}: {head} has a rule or constants unknown here: {about}")
+    return found
 
 
 def _about(bundle: Bundle) -> dict[str, Any]:
@@ -96,16 +136,31 @@ def _about(bundle: Bundle) -> dict[str, Any]:
         raise BundleError(
             f"{bundle.path}: the manifest lacks embedder.{missing[0]}; compile it again"
         )
+    if about["metric"] not in METRICS:
+        raise BundleError(f"{bundle.path}: its metric {about['metric']!r} is unknown here")
     return about
 
 
-def _choose(bundle: Bundle, about: dict[str, Any], file_format: str, precision: str | None) -> str:
+def _choose(
+    bundle: Bundle, about: dict[str, Any], runtime: str, precision: str | None
+) -> tuple[Runtime, str]:
+    """The first runtime that works here and has a model, and the first precision of it."""
     if precision is not None and precision not in PRECISIONS:
         raise ArgumentError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     wanted = [precision] if precision else [str(name) for name in about["weights"]]
-    for name in wanted:
-        if f"embedder.{name}.{file_format}" in bundle:
-            return name
+    for name in RUNTIMES if runtime == "auto" else (runtime,):
+        try:
+            engine = get_runtime(name)
+        except RuntimeUnavailableError:
+            continue
+        for each in wanted:
+            if _model("embedder", each, engine) in bundle:
+                return engine, each
+    engine = get_runtime(runtime)  # where none works, this says why
     raise ArgumentError(
-        f"{bundle.path}: has no {' or '.join(wanted)} model for runtimes that read {file_format}"
+        f"{bundle.path}: has no {' or '.join(wanted)} model for runtimes that read {engine.format}"
     )
+
+
+def _model(module: str, precision: str, engine: Runtime) -> str:
+    return f"{module}.{precision}.{engine.format}"

@@ -5,6 +5,7 @@ Arrays need nothing; files need Pillow (`pip install 'edgewise[image]'`).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     Pictures = Picture | Sequence[Picture]
 
 _CHANNELS = 3
+_UNREADABLE = ("refuse", "skip")
+
+_log = logging.getLogger(__name__)
 
 
 def is_one(images: Any) -> bool:
@@ -30,8 +34,36 @@ def is_one(images: Any) -> bool:
     return isinstance(images, np.ndarray) and images.ndim != 4
 
 
-def each_picture(images: Any) -> Iterator[tuple[str, NDArray[np.uint8] | PictureError]]:
-    """What to call each picture, and its pixels (H, W, 3), or what is wrong with it.
+def ready(
+    images: Any, height: int, width: int, unreadable: str = "refuse"
+) -> list[NDArray[np.uint8] | None]:
+    """Each picture as (1, height, width, 3); None for one that is skipped and logged.
+
+    Each is brought to that size before the next is read: photographs are large.
+
+    Raises:
+        PictureError: one cannot be used, and `unreadable` is `refuse`.
+        ArgumentError: `images` is neither a picture nor a sequence of pictures, or `unreadable`
+            neither `refuse` nor `skip`.
+    """
+    if unreadable not in _UNREADABLE:
+        raise ArgumentError(f"unreadable must be refuse or skip, not {unreadable!r}")
+    if type(images) is np.ndarray and _is_picture(images):  # the usual question, and the quickest
+        return [resized(images, height, width)]
+    found: list[NDArray[np.uint8] | None] = []
+    for pixels in each_picture(images):
+        if not isinstance(pixels, PictureError):
+            found.append(resized(pixels, height, width))
+        elif unreadable == "refuse":
+            raise pixels
+        else:
+            _log.warning("%s; it is skipped", pixels)
+            found.append(None)
+    return found
+
+
+def each_picture(images: Any) -> Iterator[NDArray[np.uint8] | PictureError]:
+    """The pixels (H, W, 3) of each picture, or what is wrong with it.
 
     Raises:
         ArgumentError: `images` is neither a picture nor a sequence of pictures.
@@ -49,9 +81,15 @@ def each_picture(images: Any) -> Iterator[tuple[str, NDArray[np.uint8] | Picture
         try:
             pixels = _read(os.fspath(image)) if path else _checked(np.asarray(image), name)
         except PictureError as error:
-            yield name, error
+            yield error
         else:
-            yield name, pixels
+            yield pixels
+
+
+def _is_picture(image: NDArray[Any]) -> bool:
+    return (
+        image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == _CHANNELS
+    ) and 0 not in image.shape
 
 
 def resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -110,7 +148,7 @@ def _read(path: str) -> NDArray[np.uint8]:
         ) from error
     try:
         with Image.open(path) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+            return _rgb(ImageOps.exif_transpose(file), Image)
     except FileNotFoundError as error:
         raise PictureError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
@@ -118,3 +156,13 @@ def _read(path: str) -> NDArray[np.uint8]:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{path}: cannot be read as a picture ({reason})") from error
+
+
+def _rgb(image: Any, pillow: Any) -> NDArray[np.uint8]:
+    """A picture of Pillow's as RGB; what is transparent lies on white."""
+    if image.mode[0] in "IF":
+        raise ValueError(f"its pixels are {image.mode}, not of 8 bits")
+    if "A" in image.getbands() or "transparency" in image.info:
+        over = image.convert("RGBA")
+        image = pillow.alpha_composite(pillow.new("RGBA", over.size, "white"), over)
+    return np.asarray(image.convert("RGB"))
