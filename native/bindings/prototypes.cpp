@@ -66,6 +66,27 @@ py::tuple score(const Prototypes& self, const Floats& embeddings) {
   return py::make_tuple(scores.labels, array);
 }
 
+// (labels, probabilities, unknown), a list of N each; None when there are no classes. Lists, because
+// mostly one picture is asked about, and two arrays would cost it more than the answer.
+py::object classify(const Prototypes& self, const Floats& embeddings, double temperature,
+                    double threshold) {
+  const std::size_t n = expect_embeddings(self, embeddings);
+  const Scores scores = self.score(embeddings.data(), n);
+  if (scores.labels.empty()) return py::none();
+  py::list labels;
+  py::list probabilities;
+  py::list unknown;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double* const row = scores.values.data() + i * scores.labels.size();
+    const Judgement judgement =
+        edgewise::judge(row, scores.labels.size(), {temperature, threshold});
+    labels.append(scores.labels[judgement.best]);
+    probabilities.append(judgement.probability);
+    unknown.append(judgement.unknown);
+  }
+  return py::make_tuple(labels, probabilities, unknown);
+}
+
 // (labels, examples (C,), sums (C, dim))
 py::tuple snapshot(const Prototypes& self) {
   const std::vector<ClassState> state = self.snapshot();
@@ -138,7 +159,9 @@ void bind_prototypes(py::module_& module) {
       .def("remove", &Prototypes::remove, py::arg("label"))
       .def_property_readonly("labels", &Prototypes::labels)
       .def("snapshot", &snapshot)
-      .def("score", &score, py::arg("embeddings"));
+      .def("score", &score, py::arg("embeddings"))
+      .def("classify", &classify, py::arg("embeddings"), py::arg("temperature"),
+           py::arg("threshold"));
 
   module.def("judge", &judge, py::arg("scores"), py::arg("temperature"), py::arg("threshold"));
 }

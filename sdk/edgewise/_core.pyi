@@ -422,6 +422,14 @@ class Prototypes:
     def score(self, embeddings: ArrayLike) -> tuple[list[str], NDArray[np.float64]]:
         """(labels, scores (N, C)) of embeddings (N, dim): cosine, or minus squared distance."""
 
+    def classify(
+        self, embeddings: ArrayLike, temperature: float, threshold: float
+    ) -> tuple[list[str], list[float], list[bool]] | None:
+        """What `judge` says of `score`: the best label of each, its probability, unknown or not.
+
+        None when there are no classes.
+        """
+
 def judge(
     scores: ArrayLike, temperature: float, threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:

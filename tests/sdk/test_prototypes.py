@@ -92,6 +92,18 @@ def test_judgements_are_the_twin_s(metric: str) -> None:
     assert unknown.sum() == 25
 
 
+def test_classifying_is_scoring_and_judging(metric: str) -> None:
+    classes, _ = filled(metric)
+    queries = embeddings(50, 8)
+    labels, scores = classes.score(queries)
+    threshold = float(np.median(scores.max(axis=1)))
+    best, probability, unknown, _ = _core.judge(scores, 3.5, threshold)
+    expected = ([labels[at] for at in best], probability.tolist(), unknown.tolist())
+    assert classes.classify(queries, 3.5, threshold) == expected
+    assert classes.classify(queries[:0], 3.5, threshold) == ([], [], [])
+    assert _core.Prototypes(DIM, metric).classify(queries, 3.5, threshold) is None
+
+
 def test_examples_one_by_one_are_examples_at_once(metric: str) -> None:
     at_once, one_by_one = _core.Prototypes(DIM, metric), _core.Prototypes(DIM, metric)
     examples = 1e3 * embeddings(200, 1) + 1e4

@@ -6,6 +6,7 @@ the core's; nothing is trained here, and the pictures are not kept.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,13 +16,11 @@ from .. import _core
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError, NotCalibratedError
 from .classifier_file import Saved, load_classifier, save_classifier
-from .embedder import Calibration, Embedder, open_embedder
-from .head import HEADS, make_head
+from .embedder import Embedder, open_embedder
+from .head import HEADS, Answers, make_head
 from .pictures import is_one, ready
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from .pictures import Pictures
 
 
@@ -109,15 +108,14 @@ class FewShotClassifier:
         embedder = self._embedder
         pictures = ready(images, embedder.height, embedder.width, unreadable)
         usable = [pixels for pixels in pictures if pixels is not None]
-        labels, scores = self._head.score(embedder.embed(usable))
-        if not labels:
+        answers = self._head.classify(embedder.embed(usable))
+        if answers is None:
             raise NotCalibratedError("there is no class yet: show one first, add(label, images)")
-        one, calibration = is_one(images), self._head.calibration
-        if one and usable:
-            return _judged_one(labels, scores, calibration)
-        mask = np.array([pixels is not None for pixels in pictures], dtype=bool)
-        found = _judged(labels, scores, mask, calibration)
-        return Classification(*(value[0] for value in found)) if one else found
+        if not is_one(images):
+            return _arrays(answers, [pixels is not None for pixels in pictures])
+        if not usable:
+            return Classification(None, math.nan, True)
+        return Classification(*(values[0] for values in answers))
 
     @property
     def _classes(self) -> _core.Prototypes:
@@ -209,26 +207,11 @@ def _restored(path: str | Path, saved: Saved, empty: _core.Prototypes) -> _core.
         raise BundleError(f"{path}: {error}") from error
 
 
-def _judged(
-    labels: list[str],
-    scores: NDArray[np.float64],
-    usable: NDArray[np.bool_],
-    calibration: Calibration,
-) -> Classification:
-    """(N,) each, of N pictures of which those usable have scores (M, C)."""
-    label = np.full(len(usable), None, dtype=object)
-    probability = np.full(len(usable), np.nan)
-    is_unknown = np.ones(len(usable), dtype=bool)
-    best, likely, strange, _ = _core.judge(scores, *calibration)
-    label[usable] = np.array(labels, dtype=object)[best]
-    probability[usable] = likely
-    is_unknown[usable] = strange
+def _arrays(answers: Answers, usable: list[bool]) -> Classification:
+    """(N,) each, of N pictures of which the M that are usable have answers."""
+    mask = np.array(usable, dtype=bool)
+    label = np.full(len(mask), None, dtype=object)
+    probability = np.full(len(mask), np.nan)
+    is_unknown = np.ones(len(mask), dtype=bool)
+    label[mask], probability[mask], is_unknown[mask] = answers
     return Classification(label, probability, is_unknown)
-
-
-def _judged_one(
-    labels: list[str], scores: NDArray[np.float64], calibration: Calibration
-) -> Classification:
-    """The same of one picture that is usable, as plain values."""
-    best, likely, strange, _ = _core.judge(scores, *calibration)
-    return Classification(labels[best.item()], likely.item(), strange.item())

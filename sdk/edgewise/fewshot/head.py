@@ -1,15 +1,15 @@
-"""The heads of a classifier behind one interface: the classes it keeps, and scores against them."""
+"""The heads of a classifier behind one interface: the classes it keeps, and what they say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
 from .. import _core
 from ..errors import ArgumentError, BundleError
 from ..runtimes import Session
-from .embedder import Calibration, Embedder, calibration_of
+from .embedder import Embedder, calibration_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,18 +18,18 @@ HEADS = ("prototype", "relation")
 """Names that `FewShotClassifier(head=...)` takes."""
 
 
+Answers: TypeAlias = tuple[list[str], list[float], list[bool]]
+"""Labels, probabilities and whether unknown, of N pictures each."""
+
+
 class Head(Protocol):
-    """Scores embeddings against classes that may come and go. Thread-safe."""
+    """Classes that may come and go, and what they say of embeddings. Thread-safe."""
 
     classes: _core.Prototypes
     """What is kept of the classes: sums and counts of their examples' embeddings."""
 
-    @property
-    def calibration(self) -> Calibration:
-        """What turns scores into probabilities, and into unknown."""
-
-    def score(self, embeddings: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float64]]:
-        """(labels, scores (N, C)) of embeddings (N, D); the higher the nearer."""
+    def classify(self, embeddings: NDArray[np.float32]) -> Answers | None:
+        """The answers to embeddings (N, D); None when there are no classes."""
 
 
 class PrototypeHead:
@@ -39,9 +39,9 @@ class PrototypeHead:
         self.calibration = embedder.calibration
         self.classes = _core.Prototypes(embedder.dim, embedder.metric)
 
-    def score(self, embeddings: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float64]]:
-        """See `Head.score`: the cosine, or minus the squared distance."""
-        return self.classes.score(embeddings)
+    def classify(self, embeddings: NDArray[np.float32]) -> Answers | None:
+        """See `Head.classify`; scores are cosines, or minus squared distances."""
+        return self.classes.classify(embeddings, *self.calibration)
 
 
 class RelationHead:
@@ -59,8 +59,15 @@ class RelationHead:
         # Means of the embeddings as they are, whatever the metric of the prototype head.
         self.classes = _core.Prototypes(embedder.dim, "euclidean")
 
-    def score(self, embeddings: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float64]]:
-        """See `Head.score`: what the module answers."""
+    def classify(self, embeddings: NDArray[np.float32]) -> Answers | None:
+        """See `Head.classify`; scores are what the module answers."""
+        labels, scores = self._score(embeddings)
+        if not labels:
+            return None
+        best, probability, unknown, _ = _core.judge(scores, *self.calibration)
+        return [labels[at] for at in best], probability.tolist(), unknown.tolist()
+
+    def _score(self, embeddings: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float64]]:
         labels, examples, sums = self.classes.snapshot()
         means = (sums / examples[:, None]).astype(np.float32)
         scores = np.empty((len(embeddings), len(labels)))
