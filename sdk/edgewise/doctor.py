@@ -14,6 +14,7 @@ from .bundle import Bundle
 from .errors import EdgewiseError
 from .measure import measure
 from .runtimes import RUNTIMES, Diagnosis, diagnose
+from .runtimes._package import Package
 from .storage import data_dir
 
 _UNSTEADY = 0.05
@@ -82,6 +83,7 @@ def examine() -> Examination:
         findings=(
             *_bundles(),
             _storage(),
+            _pictures(),
             Finding("cpu", True, f"{machine.cpu_model()}, {machine.cores()} cores"),
             _governor(),
             _heat(),
@@ -116,6 +118,15 @@ def _storage() -> Finding:
         cure = "make it writable; until then, save devices with device.save(path)"
         return Finding("data folder", False, f"{folder}: {error.strerror}", cure)
     return Finding("data folder", True, str(folder))
+
+
+def _pictures() -> Finding:
+    """Whether few-shot classification can take pictures by path; arrays need nothing."""
+    pillow = Package("pillow", "PIL", extra="image")
+    version = pillow.installed()
+    if version is None:
+        return Finding("picture files", False, "Pillow is not installed", pillow.cure)
+    return Finding("picture files", True, f"Pillow {version}")
 
 
 def _governor() -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def test_a_working_installation(own_data_folder: Path, capsys: pytest.CaptureFix
     by_name = {finding.what: finding for finding in found.findings}
     assert by_name["bundle nasbench201.safetensors"].ok
     assert by_name["data folder"].detail == str(own_data_folder)
+    assert by_name["picture files"].ok
     for what in ("cpu", "clock governor", "heat", "load", "steadiness"):
         assert by_name[what].detail
     text = str(found)
@@ -68,6 +70,22 @@ def test_a_data_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     finding = next(f for f in examine().findings if f.what == "data folder")
     assert not finding.ok
     assert "device.save" in finding.cure
+
+
+def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "pillow":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    examination = examine()
+    finding = next(f for f in examination.findings if f.what == "picture files")
+    assert not finding.ok
+    assert finding.cure == "pip install 'edgewise[image]'"
+    assert examination.healthy  # arrays need nothing
 
 
 def test_the_machine_is_read_without_root() -> None:

@@ -379,6 +379,24 @@ def test_the_command_refuses_what_it_cannot_learn_from(
     assert "gone" in capsys.readouterr().err
     assert cli.main(["classify", query, *options]) == 1
     assert "--examples or --load" in capsys.readouterr().err
+    assert cli.main(["classify", "--examples", str(folder), *options]) == 1
+    assert "nothing to do" in capsys.readouterr().err
+    assert cli.main(["classify", query, "--load", "x", "--precision", "int8"]) == 1
+    assert "those of the classes that are loaded" in capsys.readouterr().err
+    assert cli.main(["classify", query, "--examples", str(folder), *options, "--head", "vote"]) == 1
+    assert "unknown head 'vote'" in capsys.readouterr().err
+
+
+def test_the_command_may_only_learn(
+    folder: Path, embedder: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "kept"
+    learn = ["classify", "--examples", str(folder), "--embedder", str(embedder())]
+    assert cli.main([*learn, "--save", str(saved)]) == 0
+    assert capsys.readouterr().out == f"{saved}: blue, green, red\n"
+    assert cli.main([*learn, "--save", str(saved), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert sdk.FewShotClassifier.load(saved).labels == ["blue", "green", "red"]
 
 
 def test_importing_it_needs_no_pillow() -> None:

@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--load", type=Path, metavar="FILE", help="classes saved earlier")
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the classes here")
     parser.add_argument("--embedder", metavar="FILE", help="a bundle other than the shipped one")
+    parser.add_argument("--head", help="prototype (default) or relation")
     parser.add_argument("--runtime", default="auto", help="auto, litert, tflite or onnxruntime")
     parser.add_argument("--precision", help="float32 or int8 (the bundle's choice)")
     parser.add_argument(
@@ -30,6 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Learn or load, save, classify, print."""
+    if not options.picture and options.save is None:
+        raise ArgumentError("nothing to do: name pictures to classify, or --save the classes")
     unreadable = "skip" if options.skip_unreadable else "refuse"
     classifier = _open(options)
     if options.examples is not None:
@@ -38,22 +41,28 @@ def run(options: argparse.Namespace) -> int:
     if options.save is not None:
         classifier.save(options.save)
     if options.picture:
-        found = classifier.predict(options.picture, unreadable=unreadable)
-        _print(options, found)
-    elif options.save is None:
-        raise ArgumentError("nothing to do: name pictures to classify, or --save the classes")
+        _print(options, classifier.predict(options.picture, unreadable=unreadable))
+    elif options.json:
+        print("[]")
+    else:
+        print(f"{options.save}: {', '.join(classifier.labels)}")
     return 0
 
 
 def _open(options: argparse.Namespace) -> FewShotClassifier:
     if options.load is not None:
+        if options.head or options.precision:
+            raise ArgumentError("--head and --precision are those of the classes that are loaded")
         return FewShotClassifier.load(
             options.load, embedder=options.embedder, runtime=options.runtime
         )
     if options.examples is None:
         raise ArgumentError("there are no classes: give --examples or --load")
     return FewShotClassifier(
-        options.embedder or "default", runtime=options.runtime, precision=options.precision
+        options.embedder or "default",
+        options.head or "prototype",
+        options.runtime,
+        precision=options.precision,
     )
 
 
