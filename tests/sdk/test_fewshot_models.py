@@ -214,6 +214,19 @@ def test_pictures_are_made_small_before_the_next_is_read(tmp_path: Path) -> None
     assert [int(each[0, 0, 0, 0]) for each in found if each is not None] == [0, 40, 80]
 
 
+@pytest.mark.parametrize("label", ["", 3, None, b"red", "\ud800"])
+def test_labels_are_texts(path: Path, label: Any) -> None:
+    with pytest.raises(ArgumentError, match="label"):
+        sdk.FewShotClassifier(path).add(label, pictures("red", 1, 0))
+
+
+@pytest.mark.parametrize("image", [None, b"x", [1, 2], [[1], [2, 3]], {}, 3.5])
+def test_what_is_no_picture_among_some_is_named(path: Path, image: Any) -> None:
+    (good,) = pictures("red", 1, 0)
+    with pytest.raises(PictureError, match="picture 1"):
+        shown(path).predict([good, image])
+
+
 def test_transparent_pictures_lie_on_white(tmp_path: Path) -> None:
     clear = np.zeros((4, 4, 4), np.uint8)
     clear[:2] = (200, 10, 10, 255)

@@ -89,6 +89,10 @@ class FewShotClassifier:
         """
         if not label or type(label) is not str:
             raise ArgumentError(f"a label is a string that is not empty, not {label!r}")
+        try:
+            label.encode()
+        except UnicodeEncodeError as error:  # of a file name that is no UTF-8, say
+            raise ArgumentError(f"label {label!r} cannot be written: {error.reason}") from error
         embedder = self._embedder
         pictures = ready(images, embedder.height, embedder.width, unreadable)
         usable = [pixels for pixels in pictures if pixels is not None]

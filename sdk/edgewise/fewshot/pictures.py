@@ -79,7 +79,7 @@ def each_picture(images: Any) -> Iterator[NDArray[np.uint8] | PictureError]:
         path = isinstance(image, (str, os.PathLike))
         name = os.fspath(image) if path else f"picture {number}"
         try:
-            pixels = _read(os.fspath(image)) if path else _checked(np.asarray(image), name)
+            pixels = _read(os.fspath(image)) if path else _checked(_array(image, name), name)
         except PictureError as error:
             yield error
         else:
@@ -97,6 +97,13 @@ def resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     if pixels.shape[:2] == (height, width):
         return pixels[None]
     return _core.resize(pixels[None], height, width)
+
+
+def _array(image: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(image)
+    except ValueError as error:
+        raise PictureError(f"{name} is no array: {error}") from error
 
 
 def _checked(image: NDArray[Any], name: str) -> NDArray[np.uint8]:
