@@ -228,18 +228,25 @@ def test_a_bundle_is_run_by_its_runtime(tmp_path: Path) -> None:
         name="colours",
         manifest={
             "trained_on": ["cifar100/apple"],
-            "embedder": {"dim": 3, "image": [6, 5, 3], "metric": "cosine"},
+            "embedder": {
+                "dim": 3,
+                "image": [6, 5, 3],
+                "metric": "cosine",
+                "temperature": 1.0,
+                "unknown": {"threshold": 0.5},
+                "weights": ["int8"],
+            },
         },
         tensors={"embedder.int8.onnx": np.frombuffer(model, np.uint8)},
     )
     embedder = open_embedder(f"{path}:int8", runtime="onnxruntime")
     assert isinstance(embedder, BundleEmbedder)
-    assert (embedder.size, embedder.trained_on) == ((6, 5), ("cifar100/apple",))
+    assert (embedder.size, embedder.trained_on) == (None, ("cifar100/apple",))
     images = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), dtype=np.uint8)
     embedded = embed_all(embedder, images, [np.array([2, 0]), np.array([3])])
     np.testing.assert_allclose(embedded.features, images[[2, 0, 3]].mean((1, 2)), rtol=1e-5)
-    with pytest.raises(ArgumentError, match=r"no float32 model for onnxruntime"):
-        open_embedder(str(path), runtime="onnxruntime")
+    with pytest.raises(ArgumentError, match=r"has no float32 model for runtimes that read onnx"):
+        open_embedder(f"{path}:float32", runtime="onnxruntime")
 
 
 def test_clusters_by_hand() -> None:

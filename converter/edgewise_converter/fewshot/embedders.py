@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.bundle import Bundle
-from edgewise.errors import ArgumentError
-from edgewise.runtimes import get_runtime
+from edgewise.fewshot.embedder import PRECISIONS
+from edgewise.fewshot.embedder import Embedder as DeviceEmbedder
+from edgewise.fewshot.embedder import open_embedder as open_bundle
 from edgewise_converter.fewshot.conv4 import standardise
 from edgewise_converter.fewshot.learner import Learner
 from edgewise_converter.fewshot.learner_file import is_learner, load_learner
 from edgewise_converter.fewshot.relation import RelationHead
 from edgewise_converter.fewshot.scorers import Floats, Scorer, cosine, euclidean, relation
 from edgewise_converter.images.decode import Size
-
-PRECISIONS = ("float32", "int8")
 
 
 class Embedder(Protocol):
@@ -90,44 +89,28 @@ class LearnerEmbedder:
 
 
 class BundleEmbedder:
-    """A bundle of kind `embedder`, run by the runtime that a device would use."""
+    """A bundle of kind `embedder`, run as a device runs it, resizing included."""
 
-    batch = 1
+    size: Size | None = None
+    batch = 50
 
-    def __init__(self, bundle: Bundle, *, runtime: str, precision: str) -> None:
-        """Load one of its models.
-
-        Args:
-            bundle: of kind `embedder`.
-            runtime: as in `edgewise.runtimes.get_runtime`.
-            precision: `float32` or `int8`.
-
-        Raises:
-            ArgumentError: the bundle has no such model for that runtime.
-            RuntimeUnavailableError: the runtime does not work here.
-        """
-        about = bundle.manifest["embedder"]
-        chosen = get_runtime(runtime)
-        name = f"embedder.{precision}.{chosen.format}"
-        if name not in bundle:
-            raise ArgumentError(f"{bundle!r}: no {precision} model for {chosen.name} ({name})")
-        self.size: Size | None = (about["image"][0], about["image"][1])
+    def __init__(self, bundle: Bundle, *, runtime: str, precision: str | None) -> None:
+        """Load one of its models; arguments and errors are those of the device's `Embedder`."""
+        self._device = DeviceEmbedder(bundle, runtime=runtime, precision=precision, threads=1)
         self.trained_on = tuple(bundle.manifest["trained_on"])
-        self.scorer: Scorer = cosine if about["metric"] == "cosine" else euclidean
-        self._session = chosen.load(bundle.blob(name))
-        self._dtype = self._session.inputs[0].dtype
+        self.scorer: Scorer = cosine if self._device.metric == "cosine" else euclidean
 
     def embed(self, images: NDArray[np.uint8]) -> Floats:
-        """(1, H, W, 3) to (1, D)."""
-        return self._session.run(images.astype(self._dtype))[0].astype(np.float32)
+        """(B, H, W, 3) to (B, D)."""
+        return self._device.embed(images)
 
 
 def open_embedder(name: str, *, runtime: str = "auto", low: bool = False) -> Embedder:
     """Open what can be scored.
 
     Args:
-        name: path of a learner that `train fewshot` wrote, or of an `embedder` bundle, whose
-            precision `PATH:int8` or `PATH:float32` chooses (float32).
+        name: path of a learner that `train fewshot` wrote, or of an `embedder` bundle (`default`
+            is the one that ships), whose precision `PATH:int8` or `PATH:float32` chooses.
         runtime: that runs a bundle.
         low: run a learner in bfloat16.
 
@@ -137,9 +120,8 @@ def open_embedder(name: str, *, runtime: str = "auto", low: bool = False) -> Emb
         RuntimeUnavailableError: the runtime does not work here.
     """
     before, _, after = name.rpartition(":")
-    path, precision = (before, after) if after in PRECISIONS else (name, PRECISIONS[0])
+    path, precision = (before, after) if after in PRECISIONS else (name, None)
     if is_learner(Path(path)):
         learner, about = load_learner(Path(path))
         return LearnerEmbedder(learner, trained_on=tuple(about["trained_on"]), low=low)
-    bundle = Bundle.open(path, kind="embedder")
-    return BundleEmbedder(bundle, runtime=runtime, precision=precision)
+    return BundleEmbedder(open_bundle(path), runtime=runtime, precision=precision)

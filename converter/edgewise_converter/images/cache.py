@@ -22,7 +22,7 @@ from edgewise.storage import write_atomic
 from edgewise_converter.images.decode import Size
 
 _LOG = logging.getLogger(__name__)
-_VERSION = 1  # raise it when the same source would be decoded to other pixels
+_DECODED, _RESIZED = 1, 2  # to be raised when the same source would give other pixels
 _CHUNK = 1 << 20
 
 
@@ -89,8 +89,8 @@ def decoded(
     """
     if not count:
         raise ArgumentError(f"{name}: there is no picture in it")
-    written = "own" if size is None else f"{size[0]}x{size[1]}"
-    path = (cache or cache_dir()) / f"{name}-{digest[:16]}-{written}-{_VERSION}.npy"
+    written = f"own-{_DECODED}" if size is None else f"{size[0]}x{size[1]}-{_RESIZED}"
+    path = (cache or cache_dir()) / f"{name}-{digest[:16]}-{written}.npy"
     found = _mapped(path, count, size)
     if found is None:
         _LOG.info("%s: decoding %d pictures into %s", name, count, path)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgewise.errors import ArgumentError
+from edgewise.fewshot.pictures import resized
 
 Size = tuple[int, int]
 """Height and width, pixels."""
@@ -20,7 +21,7 @@ def decode(encoded: bytes | Path, size: Size | None, source: str) -> NDArray[np.
 
     Args:
         encoded: the bytes of a PNG, JPEG, WebP ... or the path of such a file.
-        size: what to resize it to, aspect ratio not kept, or None to leave it.
+        size: what to resize it to, as a device does, aspect ratio not kept; None to leave it.
         source: names it in an error.
 
     Returns:
@@ -31,12 +32,10 @@ def decode(encoded: bytes | Path, size: Size | None, source: str) -> NDArray[np.
     """
     try:
         with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as picture:
-            rgb = ImageOps.exif_transpose(picture).convert("RGB")
-            if size is not None and rgb.size != size[::-1]:
-                rgb = rgb.resize(size[::-1], Image.Resampling.BILINEAR)
-            return np.asarray(rgb)
+            pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except FileNotFoundError as error:
         raise ArgumentError(f"{source}: no such file") from error
     # Pillow has no one error of its own: a damaged file may end in any of these.
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ArgumentError(f"{source}: not a picture that can be read ({error})") from error
+    return pixels if size is None else resized(pixels, *size)[0]
