@@ -12,6 +12,7 @@ import pytest
 from edgewise.latency import calibrate
 
 HEAVY = (
+    "PIL",
     "ai_edge_litert",
     "edgewise_converter",
     "onnx",
@@ -23,7 +24,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["edgewise", "edgewise.latency", "edgewise.cli"])
+@pytest.mark.parametrize(
+    "module", ["edgewise", "edgewise.latency", "edgewise.fewshot", "edgewise.cli"]
+)
 def test_importing_pulls_in_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print(*sorted(sys.modules))"
     done = subprocess.run(
