@@ -42,33 +42,49 @@ std::vector<std::uint8_t> gather(const std::uint8_t* codes, std::size_t length,
   return out;
 }
 
-// A set of architectures under each term of a belief, everything relative to its expected latency:
-// a millisecond matters more in a small network.
-class Relative {
+// A set of architectures under each term of a belief.
+class Expected {
  public:
-  Relative(const LatencyBelief& belief, double floor, std::size_t length,
+  Expected(const LatencyBelief& belief, double floor, std::size_t length,
            const std::vector<std::uint8_t>& codes) {
     const std::size_t n = codes.size() / length;
     mixed_ = Vector::Zero(static_cast<Eigen::Index>(n));
-    double least = 0.0;
     for (const LatencyTerm& term : belief) {
       features_.push_back(dense_features(*term.features, length, codes.data(), n));
       const Eigen::Map<const Vector> mean(term.mean.data(),
                                           static_cast<Eigen::Index>(term.mean.size()));
       means_.push_back(features_.back() * mean);
       mixed_ += term.weight * means_.back();
-      least += term.weight * term.scale * floor;
+      least_ += term.weight * term.scale * floor;
     }
-    const Vector unit = mixed_.cwiseMax(least).cwiseInverse();
-    for (std::size_t h = 0; h < belief.size(); ++h) {
+    // What tells the terms apart counts as variance, so that the chosen architectures do.
+    for (Vector& mean : means_) mean -= mixed_;
+  }
+
+  // What noise is relative to.
+  Vector size() const { return mixed_.cwiseMax(least_); }
+
+  // In shares of the expected latency.
+  void make_relative() {
+    const Vector unit = size().cwiseInverse();
+    for (std::size_t h = 0; h < features_.size(); ++h) {
       features_[h] = unit.asDiagonal() * features_[h];
-      // What tells the terms apart counts as variance, so that the chosen architectures do.
-      means_[h] = unit.cwiseProduct(means_[h] - mixed_);
+      means_[h] = unit.cwiseProduct(means_[h]);
+    }
+    mixed_ = unit.cwiseProduct(mixed_);
+    least_ = 1.0;
+  }
+
+  // Less what they have in common.
+  void centre() {
+    for (std::size_t h = 0; h < features_.size(); ++h) {
+      features_[h].rowwise() -= features_[h].colwise().mean().eval();
+      means_[h].array() -= means_[h].mean();
     }
   }
 
   // Covariances of all of these with all of `other`: (n, other n).
-  Matrix with(const LatencyBelief& belief, const Relative& other) const {
+  Matrix with(const LatencyBelief& belief, const Expected& other) const {
     return sum<Matrix>(belief, [&](std::size_t h, const Square& covariance) -> Matrix {
       return features_[h] * covariance * other.features_[h].transpose() +
              means_[h] * other.means_[h].transpose();
@@ -113,6 +129,7 @@ class Relative {
   std::vector<Matrix> features_;  // one a term
   std::vector<Vector> means_;     // one a term: distance from the mixture's mean
   Vector mixed_;
+  double least_ = 0.0;
 };
 
 }  // namespace
@@ -132,9 +149,17 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
 
   const std::vector<std::size_t> kept = thinned(usable, std::max(kMostCandidates, count));
   const std::size_t length = space.code_length();
-  const Relative at(belief, floor, length, gather(candidates, length, kept));
-  const Relative to(belief, floor, length,
-                    gather(candidates, length, thinned(usable, kMostTargets)));
+  Expected at(belief, floor, length, gather(candidates, length, kept));
+  Expected to(belief, floor, length, gather(candidates, length, thinned(usable, kMostTargets)));
+  // Where operations can drop out, networks may take next to nothing, and a millisecond matters more
+  // in those. Elsewhere what matters is by how much networks differ: that ranks them.
+  if (space.semantics().size() > 1) {
+    at.make_relative();
+    to.make_relative();
+  } else {
+    to.centre();
+  }
+  const Vector noises = noise * at.size().cwiseAbs2();
   Matrix cross = at.with(belief, to);
   Vector own = at.variances(belief);
 
@@ -143,7 +168,7 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
   std::vector<Vector> columns;  // covariance with each chosen one when it was chosen
   std::vector<Vector> shares;   // the same over its variance and noise
   while (chosen.size() < count) {
-    Vector gain = cross.rowwise().squaredNorm().cwiseQuotient((own.array() + noise).matrix());
+    Vector gain = cross.rowwise().squaredNorm().cwiseQuotient(own + noises);
     for (std::size_t i = 0; i < taken.size(); ++i) {
       if (taken[i]) gain[static_cast<Eigen::Index>(i)] = -1.0;
     }
@@ -155,7 +180,7 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
     // What one timing of `best` will settle, whatever it turns out to be.
     Vector column = at.with(belief, best);
     for (std::size_t k = 0; k < columns.size(); ++k) column -= shares[k][best] * columns[k];
-    shares.push_back(column / (own[best] + noise));
+    shares.push_back(column / (own[best] + noises[best]));
     columns.push_back(std::move(column));
     const Eigen::RowVectorXd settled = cross.row(best);
     cross.noalias() -= shares.back() * settled;

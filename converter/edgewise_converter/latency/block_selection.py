@@ -124,7 +124,7 @@ def _folds(
         kept = [device for device in devices if group[device] != name]
         left = [device for device in devices if group[device] == name]
         known = np.array([costs[device] for device in kept])
-        means = kinds(columns, known, kept, info)
+        means = kinds(columns, known, kept, info, settings)
         each = parts(columns, known, kept, info)
         names = tuple(settings.deviations)
         network = broad_network(columns, settings)

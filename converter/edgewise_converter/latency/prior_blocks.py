@@ -3,7 +3,7 @@
 A block's cost is what its kernels ask for (multiply-accumulates of dense and of depthwise
 convolutions, launches, memory traffic), each at a price. Prices differ from device to device, as a
 whole and from layer to layer: that is the covariance. A device is of one of several kinds, which
-are the means: one for each group of training devices, one for all of them, and one whose costs are
+are the means: one for each group of training devices, one for all of them, and some whose costs are
 proportional to what the kernels ask for. Which kind a new device is, its timings tell.
 """
 
@@ -30,10 +30,16 @@ RESOURCES = ("dense", "depthwise", "touched", "launches", "traffic", "weights")
 """What kernels ask for: multiply-accumulates of dense and depthwise convolutions, elements that the
 latter write, kernels, bytes read and written, bytes of weights."""
 
-# What a kind of device without a training device spends its time on: about what a CPU does.
-_PROPORTIONAL = MappingProxyType(
-    {"dense": 0.6, "depthwise": 0.2, "traffic": 0.05, "launches": 0.05}
-)
+# What devices unlike the training devices may spend their time on: about what a CPU does, what one
+# does that waits for every kernel to start, and what one does that is bound by arithmetic.
+_CPU: Mapping[str, float] = {
+    "dense": 0.6,
+    "depthwise": 0.2,
+    "traffic": 0.05,
+    "launches": 0.05,
+}
+_LAUNCHES: Mapping[str, float] = {"launches": 0.9}
+_ARITHMETIC: Mapping[str, float] = {"dense": 0.45, "depthwise": 0.45}
 _PROPORTIONAL_NETWORK = 0.1
 _FACTORS = 48  # that a covariance is shipped with; the rest of each variance is kept exactly
 
@@ -60,6 +66,7 @@ class BlockSettings:
         noise_deviation: standard deviation of the natural logarithm of noise / noise_centre.
         floor: noise is relative to latency, but to no less than this share of the mean.
         interval_scale: factor on the width of intervals.
+        unlike: kinds of devices beside those of the training devices, by what their time goes to.
     """
 
     deviations: Mapping[str, float]
@@ -70,6 +77,7 @@ class BlockSettings:
     noise_deviation: float = 1.0
     floor: float = 0.25
     interval_scale: float = 1.0
+    unlike: tuple[Mapping[str, float], ...] = (_CPU,)
 
 
 def _deviations(
@@ -179,7 +187,7 @@ def train(
     columns = describe(table.space, features)
     guess = patterns(columns)
     costs = np.array([costs_of(table, features, device, guess) for device in devices])
-    means = kinds(columns, costs, devices, info)
+    means = kinds(columns, costs, devices, info, settings)
     covariance = compact(
         means, shared_covariance(columns, costs, devices, info, settings), settings
     )
@@ -228,9 +236,13 @@ def costs_of(
 
 
 def kinds(
-    columns: Columns, costs: FloatArray, devices: Sequence[str], info: Mapping[str, DeviceInfo]
+    columns: Columns,
+    costs: FloatArray,
+    devices: Sequence[str],
+    info: Mapping[str, DeviceInfo],
+    settings: BlockSettings,
 ) -> FloatArray:
-    """Means (G, P): of each group of devices, of all, and of costs in proportion to resources.
+    """Means (G, P): of each group of devices, of all, and of costs in proportions to resources.
 
     Groups are families, or hardware where there is one family only.
     """
@@ -242,10 +254,10 @@ def kinds(
     for name in dict.fromkeys(group):
         mine = weights * np.array([each == name for each in group])
         means.append(mine / mine.sum() @ costs)
-    shares = np.array([_PROPORTIONAL.get(name, 0.0) for name in RESOURCES])
-    proportional = columns.resources @ shares
-    proportional[columns.network] = _PROPORTIONAL_NETWORK / columns.network.sum()
-    return np.array([*means, weights @ costs, proportional])
+    shares = np.array([[kind.get(name, 0.0) for name in RESOURCES] for kind in settings.unlike])
+    proportional = shares @ columns.resources.T
+    proportional[:, columns.network] = _PROPORTIONAL_NETWORK / columns.network.sum()
+    return np.vstack((means, weights @ costs, proportional))
 
 
 def parts(
@@ -323,7 +335,8 @@ _FBNET = BlockSettings(
         weights=(0.077, 0.044, 0.021, 0.013, 0.0081),
         devices=0.51,
         cost=(0.09, 0.067, 0.02),
-    )
+    ),
+    unlike=(_CPU, _LAUNCHES, _ARITHMETIC),
 )
 _OFA = BlockSettings(
     _deviations(
@@ -339,4 +352,5 @@ _OFA = BlockSettings(
 )
 
 SETTINGS: Mapping[str, BlockSettings] = MappingProxyType({"fbnet": _FBNET, "ofa": _OFA})
-"""Chosen for each space on HELP's meta-training and validation devices."""
+"""Chosen for each space on HELP's meta-training and validation devices: deviations by marginal
+likelihood (``block_selection``), the kinds of fbnet by rank correlation with families left out."""

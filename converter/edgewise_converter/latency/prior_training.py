@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edgewise.errors import ArgumentError
 from edgewise_converter.latency import prior_blocks, prior_nasbench201, prior_transformer
@@ -62,7 +63,7 @@ def choose_and_train(
     if table.space in prior_blocks.SETTINGS:
         blocks = prior_blocks.SETTINGS[table.space]
         if steps:
-            start = prior_blocks.START
+            start = replace(prior_blocks.START, unlike=blocks.unlike)
             blocks = choose_deviations(table, devices, info, start, steps=steps, seed=seed)
         return prior_blocks.train(table, devices, info, blocks)
     if table.space == "transformer":

@@ -1,0 +1,124 @@
+"""The prior of spaces of blocks: its kinds of devices, and the references chosen under it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewise import _core
+from edgewise.spaces import get_space
+from edgewise_converter.latency.prior import Prior
+from edgewise_converter.latency.prior_blocks import (
+    RESOURCES,
+    SETTINGS,
+    Columns,
+    describe,
+    kinds,
+    patterns,
+    train,
+)
+from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
+
+SPACE = get_space("fbnet")
+INFO = {name: DeviceInfo(name, name) for name in ("gpu", "cpu", "phone")}
+
+
+def made_up_archs(count: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    codes = np.column_stack([rng.choice(values, count) for values in SPACE.choices])
+    return list(SPACE.decode(codes))
+
+
+ARCHS = made_up_archs(400)
+FEATURES = _core.features(SPACE, ARCHS, np.zeros((0, 0)))
+
+
+def costs_of(columns: Columns, shares: dict[str, float]) -> np.ndarray:
+    """(P,) costs of a device that spends these shares of its time on what kernels ask for."""
+    costs: np.ndarray = columns.resources @ np.array([shares.get(name, 0.0) for name in RESOURCES])
+    return costs
+
+
+@pytest.fixture(scope="module")
+def columns() -> Columns:
+    return describe("fbnet", FEATURES)
+
+
+@pytest.fixture(scope="module")
+def prior(columns: Columns) -> Prior:
+    """Of three devices whose costs are what kernels ask for at prices of their own."""
+    shares = {
+        "gpu": {"launches": 0.6, "dense": 0.3, "traffic": 0.1},
+        "cpu": {"dense": 0.7, "depthwise": 0.2, "weights": 0.1},
+        "phone": {"dense": 0.4, "depthwise": 0.4, "launches": 0.2},
+    }
+    rows = [FEATURES @ costs_of(columns, shares[name]) for name in INFO]
+    reference = np.arange(10, dtype=np.int64)
+    table = LatencyTable("made up", "fbnet", tuple(ARCHS), tuple(INFO), np.array(rows), reference)
+    return train(table, table.devices, INFO, SETTINGS["fbnet"])
+
+
+def test_a_device_bound_by_launches_and_one_bound_by_arithmetic_are_kinds(columns: Columns) -> None:
+    rng = np.random.default_rng(1)
+    costs = rng.uniform(0.5, 1.5, (3, len(columns.layer))) * patterns(columns)[:, 0]
+    found = kinds(columns, costs, list(INFO), INFO, SETTINGS["fbnet"])
+    assert len(found) == 3 + 1 + 3
+    np.testing.assert_allclose(found[:3], costs)
+    np.testing.assert_allclose(found[3], costs.mean(axis=0))
+    blocks = ~columns.network
+    for kind, asked in (
+        (found[5], {"launches": 1.0}),
+        (found[6], {"dense": 0.5, "depthwise": 0.5}),
+    ):
+        np.testing.assert_allclose(kind[blocks], 0.9 * costs_of(columns, asked)[blocks])
+        assert kind[columns.network].sum() == pytest.approx(0.1)
+
+
+def test_references_minimise_the_variance_of_differences(prior: Prior) -> None:
+    candidates = np.arange(150)
+    chosen = prior.core().design([ARCHS[i] for i in candidates], 6)
+    mean, covariance = _belief(prior)
+    rows = FEATURES[candidates]
+    weight = np.exp(prior.noise_log_weight) / np.exp(prior.noise_log_weight).sum()
+    noise = np.exp(weight @ np.log(prior.noise))
+    noises = (noise * np.maximum(rows @ mean, prior.settings.floor)) ** 2
+    targets = rows - rows.mean(axis=0)
+    expected: list[int] = []
+    for _ in range(6):
+        left = np.full(len(candidates), np.inf)
+        for i in set(range(len(candidates))) - set(expected):
+            timed = np.array([*expected, i])
+            left[i] = _variance_left(rows[timed], noises[timed], targets, covariance)
+        expected.append(int(np.argmin(left)))
+    assert list(chosen) == expected
+
+
+def test_a_device_unlike_those_trained_on_is_predicted_from_its_references(
+    prior: Prior, columns: Columns
+) -> None:
+    core = prior.core()
+    ms = 3.0 * FEATURES @ costs_of(columns, {"launches": 0.9, "weights": 0.1})
+    chosen = core.design(ARCHS, 6)
+    predicted = core.adapt([ARCHS[i] for i in chosen], ms[chosen]).predict(ARCHS)[0]
+    assert np.corrcoef(predicted, ms)[0, 1] > 0.98
+
+
+def _belief(prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Moments of the mixture of all kinds, which are equally probable."""
+    mean = prior.mean.mean(axis=0)
+    covariance = -np.outer(mean, mean)
+    for kind, variance, own in zip(
+        prior.mean, prior.factor_variance, prior.own_variance, strict=True
+    ):
+        own_covariance = prior.factors * variance @ prior.factors.T + np.diag(own)
+        covariance += (own_covariance + np.outer(kind, kind)) / len(prior.mean)
+    return mean, covariance
+
+
+def _variance_left(
+    timed: np.ndarray, noises: np.ndarray, targets: np.ndarray, covariance: np.ndarray
+) -> float:
+    cross = targets @ covariance @ timed.T
+    of_timings = timed @ covariance @ timed.T + np.diag(noises)
+    before = np.einsum("ti,ij,tj->", targets, covariance, targets)
+    return float(before - np.einsum("tn,nt->", cross, np.linalg.solve(of_timings, cross.T)))
