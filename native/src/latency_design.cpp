@@ -151,8 +151,8 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
   const std::size_t length = space.code_length();
   Expected at(belief, floor, length, gather(candidates, length, kept));
   Expected to(belief, floor, length, gather(candidates, length, thinned(usable, kMostTargets)));
-  // Where operations can drop out, networks may take next to nothing, and a millisecond matters more
-  // in those. Elsewhere what matters is by how much networks differ: that ranks them.
+  // Where operations can drop out, networks may take next to nothing, and a millisecond matters
+  // more in those. Elsewhere what matters is by how much networks differ: that ranks them.
   if (space.semantics().size() > 1) {
     at.make_relative();
     to.make_relative();

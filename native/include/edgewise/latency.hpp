@@ -81,9 +81,9 @@ struct ErrorShape {
 
 // Chooses `count` of `candidates` (N architectures of `space`) to time next, best first: greedy
 // I-optimal design, which makes the mean variance of the predictions of all candidates smallest:
-// relative to latency in spaces of several graph semantics, of the distance from their common mean in
-// others. Candidates that compute a constant are never chosen; beyond 4096 of the others, and 1024
-// predictions, they are thinned evenly. Returns indices into the candidates.
+// relative to latency in spaces of several graph semantics, of the distance from their common mean
+// in others. Candidates that compute a constant are never chosen; beyond 4096 of the others, and
+// 1024 predictions, they are thinned evenly. Returns indices into the candidates.
 // Error(kArgument) when fewer than `count` can be chosen.
 std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
                                            const Space& space, const std::uint8_t* candidates,
