@@ -41,8 +41,7 @@ from edgewise_converter.fewshot.embedder_weights import norm_tensors
 _BASE_PICTURES = 40  # of each training class, for the centre
 _CALIBRATION = 256  # pictures of training classes of each set, for the ranges of int8
 _BATCH = 64
-_SHOTS = (1, 5)
-_UNKNOWN_SHOTS = 5
+_SHOTS = 5  # labelled pictures of a class that temperature and threshold are set for
 
 LICENCE = (
     "Trained artefact of edgewise, Apache-2.0. Learnt from pictures of CIFAR-100 (Krizhevsky 2009; "
@@ -142,9 +141,8 @@ def calibrate(finished: FinishedEmbedder, bases: Sequence[Base]) -> tuple[dict[s
         The manifest's `embedder` entries, and what they give on those classes.
     """
     parts = validation_parts(finished, bases)
-    scores = {shots: [known_scores(part, shots) for part in parts] for shots in _SHOTS}
-    temperature = fit_temperature([known for pairs in scores.values() for known, _ in pairs])
-    pairs = scores[_UNKNOWN_SHOTS]
+    pairs = [known_scores(part, _SHOTS) for part in parts]
+    temperature = fit_temperature([known for known, _ in pairs])
     threshold = fit_threshold(pairs)
     metrics = {}
     for base, (known, unknown) in zip(bases, pairs, strict=True):
@@ -155,7 +153,7 @@ def calibrate(finished: FinishedEmbedder, bases: Sequence[Base]) -> tuple[dict[s
             "known_kept": round(kept, 4),
             "unknown_rejected": round(rejected, 4),
         }
-    rule = {"rule": "best_score", "threshold": threshold, "shots": _UNKNOWN_SHOTS}
+    rule = {"rule": "best_score", "threshold": threshold, "shots": _SHOTS}
     return {"temperature": temperature, "unknown": rule}, metrics
 
 

@@ -122,8 +122,8 @@ class FinishedEmbedder(nn.Module):
     """An embedder with what makes its directions tell new classes apart better.
 
     The square root of each feature (a power transform, Hu et al. 2020, arXiv 2006.03806, section
-    3.1), and features centred by their mean over training pictures (Wang et al. 2019, arXiv
-    1911.04623).
+    3.1), and features centred by their mean over training pictures, or a share of it (Wang et al.
+    2019, arXiv 1911.04623).
     """
 
     def __init__(self, embedder: Embedder, *, root: bool, centre: Tensor) -> None:

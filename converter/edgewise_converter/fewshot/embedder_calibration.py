@@ -2,7 +2,7 @@
 
 * The finish (root, centre) is the one with which validation episodes go best.
 * The temperature makes softmax(temperature × cosine) a probability: least negative log likelihood
-  (Guo et al. 2017, arXiv 1706.04599, section 4.2), over 1- and 5-shot episodes.
+  (Guo et al. 2017, arXiv 1706.04599, section 4.2), of episodes with five pictures a class.
 * A picture is of no known class when its best cosine is below a threshold: the one at which known
   pictures kept and unknown ones rejected are most in the mean, with five known and five unknown
   classes of five pictures each.
@@ -24,6 +24,7 @@ Doubles = NDArray[np.float64]
 
 _WAYS, _QUERIES, _SHOTS = 5, 15, (1, 5)
 _EPISODES, _SEED = 1000, 11
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the centre that are tried
 _BINS = 15
 _CHUNK = 50  # episodes at a time
 _TEMPERATURES = np.geomspace(1.0, 200.0, 160)
@@ -71,14 +72,13 @@ def finishes(base: Floats) -> dict[str, Finish]:
     Args:
         base: (N, D) unfinished embeddings of training pictures.
     """
-    nothing = np.zeros(base.shape[1], np.float32)
-    roots = np.sqrt(base)
-    return {
-        "none": Finish(False, nothing),
-        "centre": Finish(False, base.mean(0)),
-        "root": Finish(True, nothing),
-        "root, centre": Finish(True, roots.mean(0)),
-    }
+    found = {}
+    for root in (False, True):
+        mean = (np.sqrt(base) if root else base).mean(0)
+        for share in _SHARES:
+            name = f"{'root, ' if root else ''}centre × {share:g}"
+            found[name] = Finish(root, (share * mean).astype(np.float32))
+    return found
 
 
 def choose_finish(
