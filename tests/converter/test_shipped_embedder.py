@@ -90,11 +90,6 @@ def test_unseen_classes_are_told_apart(
     benchmark = open_benchmark(dataset, shared_data / "images")
     rows = [each[:PICTURES] for each in benchmark.rows("test")]
     images = benchmark.images.images[np.concatenate(rows)]
-    if dataset == "cifar_fs":
-        from edgewise_converter.fewshot.crops import resize
-
-        resized = resize(images, 84).round().clamp(0, 255)
-        images = resized.permute(0, 2, 3, 1).numpy().astype(np.uint8)
     places = np.arange(len(images)).reshape(len(rows), PICTURES)
     embedded = embed_all(embedder, images, list(places))
     shape = EpisodeShape(5, 5, 15)

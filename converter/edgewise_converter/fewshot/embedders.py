@@ -14,6 +14,7 @@ from edgewise.bundle import Bundle
 from edgewise.fewshot.embedder import PRECISIONS
 from edgewise.fewshot.embedder import Embedder as DeviceEmbedder
 from edgewise.fewshot.embedder import open_embedder as open_bundle
+from edgewise.fewshot.pictures import resized
 from edgewise_converter.fewshot.conv4 import standardise
 from edgewise_converter.fewshot.learner import Learner
 from edgewise_converter.fewshot.learner_file import is_learner, load_learner
@@ -102,7 +103,8 @@ class BundleEmbedder:
 
     def embed(self, images: NDArray[np.uint8]) -> Floats:
         """(B, H, W, 3) to (B, D)."""
-        return self._device.embed(images)
+        height, width = self._device.height, self._device.width
+        return self._device.embed(resized(picture, height, width) for picture in images)
 
 
 def open_embedder(name: str, *, runtime: str = "auto", low: bool = False) -> Embedder:
