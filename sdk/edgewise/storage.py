@@ -76,6 +76,11 @@ def _write_aside_and_rename(target: Path, pieces: Iterable[bytes]) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a directory", str(target))
     # A rename would replace a symbolic link; what it points to is what is meant.
     target = Path(os.path.realpath(target))
+    if target.exists() and not target.is_file():
+        # A device or a pipe, /dev/null for one: it is written to, and must not be replaced.
+        with target.open("wb") as device:
+            device.writelines(pieces)
+        return
     aside = target.with_name(f".edgewise-{secrets.token_hex(8)}.part")
     # Made as any new file is (umask); never over a file of that name.
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
