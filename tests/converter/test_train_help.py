@@ -155,7 +155,8 @@ def test_a_finished_training_is_not_repeated(table: LatencyTable, tmp_path: Path
         raise AssertionError
 
     second = train_help(data, config, tmp_path, "help", never)
-    assert second.help.residual == first.help.residual
+    # Where a tensor lies in memory decides the order of sums.
+    assert second.help.residual == pytest.approx(first.help.residual, rel=1e-5)
     # Another seed is another training.
     train_help(data, replace(config, seed=1), tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
