@@ -81,7 +81,7 @@ def supernet(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A supernet that has learnt a little."""
     path = tmp_path_factory.mktemp("supernet") / "supernet.safetensors"
     base = base_pictures([open_benchmark("cifar_fs", data, cache=data / "cache")])
-    found = pretrain(base, PretrainingConfig(steps=6, batch=16))
+    found = pretrain(base, PretrainingConfig(steps=6, batch=16)).supernet
     write_supernet(path, found, trained_on=["made up"])
     return path
 
@@ -152,10 +152,12 @@ def test_training_is_resumed_as_if_never_stopped(data: Path, tmp_path: Path) -> 
     with pytest.raises(StopError):
         pretrain(base, config, kept, stop)
     resumed = pretrain(base, config, kept)
-    for name, value in whole.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-5, atol=1e-6)
-    with pytest.raises(ArgumentError, match="another steps"):
-        pretrain(base, PretrainingConfig(steps=5, batch=16, keep_every=2), kept)
+    for name, value in whole.supernet.state_dict().items():
+        torch.testing.assert_close(resumed.supernet.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+    longer = pretrain(base, PretrainingConfig(steps=5, batch=16, keep_every=2), kept)
+    assert longer.lengths == [[0, 4], [4, 5]]
+    with pytest.raises(ArgumentError, match="another batch"):
+        pretrain(base, PretrainingConfig(steps=5, batch=17, keep_every=2), kept)
     kept.write_bytes(b"no such thing")
     with pytest.raises(ArgumentError, match="not a checkpoint"):
         pretrain(base, config, kept)

@@ -44,7 +44,7 @@ def add_zoo_parser(commands: Any) -> None:
     build.add_argument("--supernet", type=Path, required=True, help="what `train supernet` wrote")
     build.add_argument("--output", type=Path, required=True, help="folder, one file a task")
     build.add_argument("--group", default="meta_train", help="of tasks (meta_train)")
-    build.add_argument("--steps", type=int, default=200, help="of fine-tuning (200)")
+    build.add_argument("--steps", type=int, default=150, help="of fine-tuning (150)")
     build.add_argument("--networks", type=int, default=10, help="cut from each task (10)")
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--workers", type=int, default=-1, help="jobs at a time (all cores)")
@@ -74,10 +74,11 @@ def _train(arguments: argparse.Namespace) -> int:
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{loss:.3f}")
 
-        supernet = pretrain(base_pictures(sets), config, arguments.checkpoint, advance)
+        trained = pretrain(base_pictures(sets), config, arguments.checkpoint, advance)
     write_supernet(
         arguments.output,
-        supernet,
+        trained.supernet,
+        lengths=trained.lengths,
         trained_on=[f"{each.images.name} (training classes of {each.name})" for each in sets],
         seed=arguments.seed,
         command=_command(arguments),

@@ -65,6 +65,20 @@ class PretrainingConfig:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """A finished pre-training.
+
+    Attributes:
+        supernet: after the last step, in evaluation mode.
+        lengths: pairs of a step and how many were intended from there on; more than one where a run
+            was made longer or shorter on the way.
+    """
+
+    supernet: Supernet
+    lengths: list[list[int]]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Pictures of several sets as one: which set each is from, its row there and its label."""
 
@@ -97,12 +111,13 @@ def pretrain(
     config: PretrainingConfig,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
-) -> Supernet:
+) -> Pretrained:
     """Train a supernet, going on from where an earlier run stopped.
 
     Args:
         pictures: what to learn from.
-        config: how.
+        config: how. A longer or shorter run may go on from a checkpoint of another number of steps:
+            the rate is a function of the share that is done.
         checkpoint: file that keeps the state, or None.
         progress: told at every checkpoint.
 
@@ -117,10 +132,14 @@ def pretrain(
         supernet.parameters(), config.rate, momentum=0.9, weight_decay=config.decay
     )
     identity = asdict(config) | {"classes": pictures.classes, "pictures": len(pictures.rows)}
+    del identity["steps"]
     step = 0
+    lengths: list[list[int]] = []
     if checkpoint is not None and checkpoint.exists():
-        step = _load(checkpoint, identity, supernet, optimiser)
+        step, lengths = _load(checkpoint, identity, supernet, optimiser)
         _LOG.info("%s: going on from step %d", checkpoint, step)
+    if not lengths or lengths[-1][1] != config.steps:
+        lengths = [*lengths, [step, config.steps]]
     supernet.train()
     losses: list[float] = []
     for images, labels in _batches(pictures, config, step):
@@ -134,12 +153,13 @@ def pretrain(
         step += 1
         if step % config.keep_every == 0 or step == config.steps:
             if checkpoint is not None:
-                _save(checkpoint, identity | {"step": step}, supernet, optimiser)
+                about = identity | {"step": step, "lengths": lengths}
+                _save(checkpoint, about, supernet, optimiser)
             if progress is not None:
                 progress(step, float(np.mean(losses)))
             losses = []
     supernet.eval()
-    return supernet
+    return Pretrained(supernet, lengths)
 
 
 def _batches(pictures: Pictures, config: PretrainingConfig, start: int) -> Any:
@@ -184,7 +204,7 @@ def _save(
 
 def _load(
     path: Path, identity: dict[str, Any], supernet: Supernet, optimiser: torch.optim.Optimizer
-) -> int:
+) -> tuple[int, list[list[int]]]:
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {})["pretraining"])
@@ -200,4 +220,4 @@ def _load(
         if momentum is not None:
             kept = torch.empty_like(parameter).copy_(momentum)
             optimiser.state[parameter]["momentum_buffer"] = kept
-    return int(about["step"])
+    return int(about["step"]), about["lengths"]

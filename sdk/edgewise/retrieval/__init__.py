@@ -1,0 +1,1 @@
+"""Retrieval: the pretrained network of a zoo that suits pictures and a device's milliseconds."""
