@@ -11,3 +11,4 @@ void bind_latency(pybind11::module_& module);
 void bind_network_latency(pybind11::module_& module);
 void bind_image(pybind11::module_& module);
 void bind_prototypes(pybind11::module_& module);
+void bind_nearest(pybind11::module_& module);

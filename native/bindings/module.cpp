@@ -37,7 +37,7 @@ void raise(const edgewise::Error& error) {
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of edgewise: bundles, spaces, model files, the latency"
-                 " predictor, pictures and prototypes.";
+                 " predictor, pictures, prototypes and the search of an index.";
   module.attr("__version__") = EDGEWISE_VERSION;
   py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
@@ -54,4 +54,5 @@ PYBIND11_MODULE(_core, module) {
   bind_network_latency(module);
   bind_image(module);
   bind_prototypes(module);
+  bind_nearest(module);
 }
