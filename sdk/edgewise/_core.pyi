@@ -448,7 +448,8 @@ def nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The k rows of the largest cosine with a query: (rows, cosines), best first.
 
-    Row i of the index (N, dim) times scale i, (N,), is a unit vector; the query (dim,) may have any
-    length, and is rounded to 8 bits too. Of equal cosines the lower row is first; fewer than k where
-    the mask (N,) allows fewer. `ArgumentError` for other shapes or dtypes, and what is not finite.
+    Row i of the index (N, dim) times scale i, (N,), is a unit vector; the query (dim,) may have
+    any length, and is rounded to 8 bits too. Of equal cosines the lower row is first; fewer than k
+    where the mask (N,) allows fewer. `ArgumentError` for other shapes or dtypes, and what is not
+    finite.
     """
