@@ -56,7 +56,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     if "train" in given:
         # Needs torch, which takes seconds to import.
         from edgewise_converter.fewshot import meta_command, pretrain_command, train_command
+        from edgewise_converter.retrieval import space_command
 
+        space_command.add_train_parser(training)
         train_command.add_train_parser(training)
         pretrain_command.add_train_parser(training)
         meta_command.add_train_parser(training)
@@ -66,7 +68,9 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         # Needs torch, which takes seconds to import.
         from edgewise_converter.fewshot import evaluate_command
         from edgewise_converter.latency import constrained_command
+        from edgewise_converter.retrieval import space_command
 
+        space_command.add_evaluate_parser(evaluating)
         evaluate_command.add_evaluate_parser(evaluating)
         constrained_command.add_search_parser(evaluating)
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
@@ -80,7 +84,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     inspection.add_parser(commands)
     reporting.add_report_parser(commands)
     measuring.add_parser(commands)
-    retrieval.add_zoo_parser(commands)
+    retrieval.add_zoo_parser(commands, given)
     return parser
 
 

@@ -31,8 +31,8 @@ def add_train_parser(subparsers: Any) -> None:
     parser.set_defaults(run=_train)
 
 
-def add_zoo_parser(commands: Any) -> None:
-    """Add ``zoo`` to the commands."""
+def add_zoo_parser(commands: Any, given: Sequence[str]) -> None:
+    """Add ``zoo`` to the commands, and to it what the ``given`` command line needs."""
     zoo: argparse.ArgumentParser = commands.add_parser(
         "zoo", help="build and list zoos of pretrained networks", description="Zoos."
     )
@@ -44,13 +44,18 @@ def add_zoo_parser(commands: Any) -> None:
     build.add_argument("--supernet", type=Path, required=True, help="what `train supernet` wrote")
     build.add_argument("--output", type=Path, required=True, help="folder, one file a task")
     build.add_argument("--group", default="meta_train", help="of tasks (meta_train)")
-    build.add_argument("--steps", type=int, default=150, help="of fine-tuning (150)")
+    build.add_argument("--steps", type=int, default=100, help="of fine-tuning (100)")
     build.add_argument("--networks", type=int, default=10, help="cut from each task (10)")
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--workers", type=int, default=-1, help="jobs at a time (all cores)")
     build.add_argument("--backend", default="loky", help="loky (default), dask or ray")
     build.add_argument("--address", help="of a running cluster of dask or ray")
     build.set_defaults(run=_build)
+    if "probe" in given:
+        # Needs torch, which takes seconds to import.
+        from edgewise_converter.retrieval.space_command import add_probe_parser
+
+        add_probe_parser(actions)
     listing: argparse.ArgumentParser = actions.add_parser("list", help="what a zoo holds")
     listing.add_argument("folder", type=Path)
     listing.set_defaults(run=_list)

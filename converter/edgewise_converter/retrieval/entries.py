@@ -36,7 +36,7 @@ class FineTuning:
         seed: of draws.
     """
 
-    steps: int = 150
+    steps: int = 100
     batch: int = 32
     rate: float = 0.02
     decay: float = 1e-4
