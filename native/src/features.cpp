@@ -39,6 +39,7 @@ std::unique_ptr<Features> make_features(const Space& space, const double* execut
   if (is(space, "nasbench201")) return make_nasbench201_features(execution);
   if (is(space, "fbnet")) return make_fbnet_features(space);
   if (is(space, "ofa")) return make_ofa_features(space);
+  if (is(space, "supernet")) return make_supernet_features(space);
   if (is(space, "transformer")) return make_transformer_features();
   fail_unknown(space);
 }
@@ -47,6 +48,7 @@ std::vector<FeatureColumn> feature_columns(const Space& space) {
   if (is(space, "nasbench201")) return nasbench201_columns();
   if (is(space, "fbnet")) return fbnet_columns(space);
   if (is(space, "ofa")) return ofa_columns(space);
+  if (is(space, "supernet")) return supernet_columns(space);
   if (is(space, "transformer")) return transformer_columns();
   fail_unknown(space);
 }

@@ -4,13 +4,11 @@
 // they count by their multiply-accumulates, since part of a kernel's time does not grow with those.
 #include <algorithm>
 #include <array>
-#include <map>
 #include <string>
-#include <tuple>
-#include <utility>
 
 #include "edgewise/fbnet.hpp"
 #include "edgewise/ofa.hpp"
+#include "block_table.hpp"
 #include "features_of_spaces.hpp"
 
 namespace edgewise {
@@ -18,88 +16,6 @@ namespace edgewise {
 namespace {
 
 using Codes = std::vector<std::uint8_t>;
-
-bool in_block(const Kernel& kernel) { return kernel.position.cell >= 0; }
-
-double macs_of(const KernelGraph& kernels) {
-  double macs = 0.0;
-  for (const Kernel& kernel : kernels) macs += kernel.macs();
-  return macs;
-}
-
-// A network's kernels by block, in order, and those outside of blocks.
-struct Blocks {
-  std::vector<KernelGraph> blocks;
-  KernelGraph rest;
-};
-
-Blocks blocks_of(const KernelGraph& graph) {
-  Blocks result;
-  std::pair<int, int> last{-1, -1};
-  for (const Kernel& kernel : graph) {
-    if (!in_block(kernel)) {
-      result.rest.push_back(kernel);
-      continue;
-    }
-    const std::pair<int, int> place{kernel.position.stage, kernel.position.cell};
-    if (place != last) result.blocks.emplace_back();
-    last = place;
-    result.blocks.back().push_back(kernel);
-  }
-  return result;
-}
-
-// What makes two blocks the same.
-using Signature = std::vector<std::array<int, 10>>;
-
-Signature signature(const KernelGraph& kernels) {
-  Signature all;
-  for (const Kernel& k : kernels) {
-    all.push_back({static_cast<int>(k.op), static_cast<int>(k.activation), k.height, k.width,
-                   k.in_channels, k.out_channels, k.kernel_height, k.kernel_width, k.stride,
-                   k.groups});
-  }
-  return all;
-}
-
-bool costs_nothing(const KernelGraph& kernels) {
-  return std::all_of(kernels.begin(), kernels.end(),
-                     [](const Kernel& k) { return k.op == KernelOp::kIdentity; });
-}
-
-// Distinct blocks, numbered as they are met.
-class BlockTable {
- public:
-  // The number of the block, or -1 when nothing is executed.
-  int number(const KernelGraph& kernels, const std::string& name) {
-    if (costs_nothing(kernels)) return -1;
-    const auto [found, is_new] = numbers_.try_emplace(signature(kernels), size());
-    if (is_new) {
-      columns_.push_back({name + "@" + std::to_string(kernels.front().position.stage) + "." +
-                              std::to_string(kernels.front().position.cell),
-                          FeatureKind::kCount, kernels});
-    }
-    return found->second;
-  }
-
-  int size() const { return static_cast<int>(columns_.size()); }
-  const std::vector<FeatureColumn>& columns() const { return columns_; }
-
- private:
-  std::map<Signature, int> numbers_;
-  std::vector<FeatureColumn> columns_;
-};
-
-// Adds to the entry of `column` among those from `start` on, or appends one.
-void add_to(FeatureRow& row, int start, int column, double value) noexcept {
-  for (int i = start; i < row.size; ++i) {
-    if (row.column[i] == column) {
-      row.value[i] += value;
-      return;
-    }
-  }
-  row.add(column, value);
-}
 
 class FbnetFeatures final : public Features {
  public:

@@ -23,6 +23,9 @@ std::vector<FeatureColumn> fbnet_columns(const Space& space);
 std::unique_ptr<Features> make_ofa_features(const Space& space);
 std::vector<FeatureColumn> ofa_columns(const Space& space);
 
+std::unique_ptr<Features> make_supernet_features(const Space& space);
+std::vector<FeatureColumn> supernet_columns(const Space& space);
+
 std::unique_ptr<Features> make_transformer_features();
 std::vector<FeatureColumn> transformer_columns();
 

@@ -7,6 +7,7 @@
 
 #include "flat_json.hpp"
 #include "graph_builder.hpp"
+#include "inverted_bottleneck.hpp"
 
 namespace edgewise {
 
@@ -100,13 +101,7 @@ void append(std::string* text, const char* key, const std::uint8_t* codes, int c
 
 // Lowering.
 
-struct Stage {
-  int channels;
-  int stride;  // of the first block
-  bool swish;  // hard swish; else relu
-  bool excites;
-};
-constexpr std::array<Stage, kStages> kStageSizes = {{{32, 2, false, false},
+constexpr std::array<BottleneckStage, kStages> kStageSizes = {{{32, 2, false, false},
                                                      {48, 2, false, true},
                                                      {96, 2, true, false},
                                                      {136, 1, true, true},
@@ -115,38 +110,6 @@ constexpr int kFirstChannels = 24;
 constexpr int kLastChannels = 1152;
 constexpr int kFeatures = 1536;
 constexpr int kClasses = 1000;
-
-// The nearest multiple of 8, unless that takes away more than a tenth.
-int divisible_by_8(int channels) noexcept {
-  const int nearest = std::max(8, (channels + 4) / 8 * 8);
-  return 10 * nearest < 9 * channels ? nearest + 8 : nearest;
-}
-
-// Hard swish is a kernel of its own: no runtime merges it into a convolution.
-GraphValue conv(GraphBuilder& out, const GraphValue& in, int channels, int window, int stride, int groups,
-           bool swish) {
-  if (!swish) return out.conv(in, channels, window, stride, groups, KernelOp::kRelu);
-  return out.keep_shape(KernelOp::kHardSwish, out.conv(in, channels, window, stride, groups));
-}
-
-GraphValue squeeze_and_excite(GraphBuilder& out, const GraphValue& in) {
-  GraphValue value = out.global_avg_pool(in);
-  value = out.linear(value, divisible_by_8(in.channels / 4), KernelOp::kRelu);
-  value = out.linear(value, in.channels);
-  return out.join(KernelOp::kMul, in, out.keep_shape(KernelOp::kHardSigmoid, value));
-}
-
-GraphValue lower_block(GraphBuilder& out, const GraphValue& in, const Stage& stage, int window,
-                  int expansion, int stride) {
-  const int wide = in.channels * expansion;  // a multiple of 8, as the channels are
-  GraphValue value = in;
-  if (expansion > 1) value = conv(out, value, wide, 1, 1, 1, stage.swish);
-  value = conv(out, value, wide, window, stride, wide, stage.swish);
-  if (stage.excites) value = squeeze_and_excite(out, value);
-  value = out.conv(value, stage.channels, 1);
-  const bool residual = stride == 1 && in.channels == stage.channels;
-  return residual ? out.join(KernelOp::kAdd, value, in) : value;
-}
 
 }  // namespace
 
@@ -217,20 +180,21 @@ KernelGraph OnceForAll::lower(const std::uint8_t* codes, std::string_view semant
   GraphBuilder out(256);
   out.at(Position{0, -1, -1});
   const int side = codes[kResolution];
-  GraphValue value =
-      conv(out, {Kernel::kInput, 1, side, side, 3}, kFirstChannels, 3, 2, 1, /*swish=*/true);
+  GraphValue value = activated_conv(out, {Kernel::kInput, 1, side, side, 3}, kFirstChannels, 3, 2,
+                                    1, /*swish=*/true);
   out.at(Position{0, 0, -1});
-  value = lower_block(out, value, {kFirstChannels, 1, false, false}, 3, 1, 1);
+  value = inverted_bottleneck(out, value, {kFirstChannels, 1, false, false}, 3, 1, 1);
   for (int s = 0; s < kStages; ++s) {
     for (int b = 0; b < codes[kDepths + s]; ++b) {
       out.at(Position{s + 1, b, -1});
       const int at = s * kDepth + b;
-      value = lower_block(out, value, kStageSizes[s], codes[kKernels + at],
-                          codes[kExpansions + at], b == 0 ? kStageSizes[s].stride : 1);
+      value = inverted_bottleneck(out, value, kStageSizes[s], codes[kKernels + at],
+                                  codes[kExpansions + at], b == 0 ? kStageSizes[s].stride : 1);
     }
   }
   out.at(Position{kStages + 1, -1, -1});
-  value = out.global_avg_pool(conv(out, value, kLastChannels, 1, 1, 1, /*swish=*/true));
+  value = activated_conv(out, value, kLastChannels, 1, 1, 1, /*swish=*/true);
+  value = out.global_avg_pool(value);
   value = out.keep_shape(KernelOp::kHardSwish, out.linear(value, kFeatures));
   out.linear(value, kClasses);
   return out.take();

@@ -9,17 +9,19 @@
 #include "edgewise/fbnet.hpp"
 #include "edgewise/nasbench201.hpp"
 #include "edgewise/ofa.hpp"
+#include "edgewise/supernet.hpp"
 #include "edgewise/transformer.hpp"
 
 namespace edgewise {
 namespace {
 
-std::array<const Space*, 4> all_spaces() {
+std::array<const Space*, 5> all_spaces() {
   static const NasBench201 nasbench201;
   static const FBNet fbnet;
   static const OnceForAll ofa;
   static const Transformer transformer;
-  return {&nasbench201, &fbnet, &ofa, &transformer};
+  static const Supernet supernet;
+  return {&nasbench201, &fbnet, &ofa, &transformer, &supernet};
 }
 
 std::string joined(const std::vector<std::string>& names) {

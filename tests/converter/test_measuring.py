@@ -286,7 +286,7 @@ def test_lists_of_architectures(tmp_path: Path) -> None:
         read_architectures(path, SPACE)
 
 
-@pytest.mark.parametrize("name", ["fbnet", "ofa", "transformer"])
+@pytest.mark.parametrize("name", ["fbnet", "ofa", "transformer", "supernet"])
 def test_every_space_has_its_columns(
     name: str, remote: Callable[[str], str], tmp_path: Path
 ) -> None:

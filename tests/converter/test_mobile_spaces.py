@@ -24,7 +24,7 @@ from edgewise_converter.compile.reference_models import (
 )
 from edgewise_converter.spaces.registry import build_network, input_shape
 
-SPACES = ("fbnet", "ofa")
+SPACES = ("fbnet", "ofa", "supernet")
 #: Inputs, outputs, height, width, kernel, stride, groups.
 Layer = tuple[int, ...]
 

@@ -97,11 +97,10 @@ def test_a_choice_and_its_text() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nonsense", "not a network of the supernet"),
-        ('{"ks":[3],"e":[2]}', "not a network of the supernet"),
-        ('{"ks":[3],"e":[2],"d":[1,1,1]}', "ks has 1 values, not 9"),
-        (str(smallest()).replace('"d":[1', '"d":[4'), r"d\[0\] is 4, none of 1, 2, 3"),
-        (str(smallest()).replace('"e":[2,2', '"e":[2,7'), r"e\[1\] is 7"),
+        ("nonsense", r"supernet: at character 0: expected '\{'"),
+        ('{"ks":[3],"e":[2]}', "supernet: at character 8: the list is too short"),
+        (str(smallest()).replace('"d":[1', '"d":[4'), "a depth is none of 1, 2, 3"),
+        (str(smallest()).replace('"e":[2,2', '"e":[2,7'), "an expansion is none of 2, 3, 4"),
     ],
 )
 def test_what_is_no_choice(text: str, message: str) -> None:

@@ -347,7 +347,7 @@ def test_bad_codes(space: Space, codes: object, message: str) -> None:
 
 
 def test_unknown_names(space: Space) -> None:
-    assert space_names() == ["nasbench201", "fbnet", "ofa", "transformer"]
+    assert space_names() == ["nasbench201", "fbnet", "ofa", "transformer", "supernet"]
     assert [get_space(name).name for name in space_names()] == space_names()
     with pytest.raises(
         ArgumentError, match="unknown space 'nasbench'; there is nasbench201, fbnet"

@@ -45,7 +45,7 @@ _HELP_TOLERANCE = 1e-5
 #: The same where squeeze-and-excitation magnifies rounding: torch in single precision differs there
 #: from itself in double by up to 3e-3.
 _GATED_TOLERANCE = 1e-2
-_GATED_SPACES = ("ofa",)
+_GATED_SPACES = ("ofa", "supernet")
 #: What a bundle keeps of each part's manifest, beside the entry of the part's own name.
 _PART_KEYS = ("seed", "command", "trained_on", "tables", "versions")
 

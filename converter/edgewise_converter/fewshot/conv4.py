@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from edgewise_converter.fewshot.kinks import rectify
 
 BLOCKS = 4
+#: The pixel value that becomes zero, and by how much one differs from it that becomes one.
+PIXEL_ZERO, PIXEL_SCALE = 127.5, 63.75
 
 
 class Conv4(nn.Module):
@@ -58,4 +60,5 @@ def standardise(images: NDArray[np.uint8] | Tensor) -> Tensor:
     Channels stay last in memory, which is how convolutions on a CPU like them.
     """
     pixels = torch.as_tensor(images)
-    return (pixels.float() / 63.75 - 2).permute(0, 3, 1, 2)
+    standard = pixels.float() / PIXEL_SCALE - PIXEL_ZERO / PIXEL_SCALE
+    return standard.permute(0, 3, 1, 2)

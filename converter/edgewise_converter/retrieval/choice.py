@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewise.errors import ArchitectureError
+from edgewise.spaces import get_space
 
+#: The space of the core that these are architectures of.
+SPACE = "supernet"
 STAGES, MOST_BLOCKS = 3, 3
 KERNELS, EXPANSIONS, DEPTHS = (3, 5), (2, 3, 4), (1, 2, 3)
 _KEYS = ("ks", "e", "d")
@@ -67,13 +70,8 @@ def parse_choice(text: str) -> Choice:
     Raises:
         ArchitectureError: it stands for none.
     """
-    try:
-        found = json.loads(text)
-        values = [tuple(int(value) for value in found[key]) for key in _KEYS]
-    except (ValueError, KeyError, TypeError) as error:
-        form = '{"ks":[9 numbers],"e":[9 numbers],"d":[3 numbers]}'
-        raise ArchitectureError(f"not a network of the supernet: {text!r}; {form}") from error
-    return Choice(*values).canonical()
+    found = json.loads(get_space(SPACE).parse(text))
+    return Choice(*(tuple(found[key]) for key in _KEYS))
 
 
 def largest() -> Choice:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 #: Spaces whose networks can be built, each by the module of its name here.
-BUILDERS = ("nasbench201", "fbnet", "ofa")
+BUILDERS = ("nasbench201", "fbnet", "ofa", "supernet")
 
 
 def build_network(space: str, arch: str) -> nn.Module:
