@@ -24,8 +24,16 @@ from edgewise_converter.retrieval.entries import FineTuning
 from edgewise_converter.retrieval.probe_zoo import Probes
 from edgewise_converter.retrieval.probes import probe, probe_set, ridge_scores
 from edgewise_converter.retrieval.queries import Embedded, TaskQueries, draw_balanced
+from edgewise_converter.retrieval.selection import select_rows
 from edgewise_converter.retrieval.space_file import read_space, write_space
-from edgewise_converter.retrieval.space_scores import cross_modal_ranks, first_found, worth_unseen
+from edgewise_converter.retrieval.space_scores import (
+    cross_modal_ranks,
+    expected_accuracy,
+    first_found,
+    held_out_queries,
+    in_space,
+    worth_unseen,
+)
 from edgewise_converter.retrieval.supernet import FEATURES, Supernet
 from edgewise_converter.retrieval.tasks import Task, make_task
 from edgewise_converter.retrieval.topology import TOPOLOGY_SIZE, topology
@@ -305,3 +313,20 @@ def test_a_summary_is_over_data_sets() -> None:
     assert (summary["oracle"], summary["oracle_gap"]) == (70.0, 30.0)
     assert summary["within_a_fifth"] == 1.0
     assert sum("mean" in line for line in table_lines(found)) == 1
+
+
+def test_a_small_zoo_is_chosen_greedily() -> None:
+    table, queries, probes = made_up()
+    space = train_space(
+        TrainingData(table, queries, probes), OURS, ContrastiveConfig(steps=100, batch=6)
+    )
+    chosen = select_rows(table, queries, space, 5)
+    assert len(set(chosen)) == 5
+    assert select_rows(table, queries, space, 3) == chosen[:3]
+    # The first alone gains most: no other network alone is expected to serve better.
+    models, asked = in_space(table, space), held_out_queries(queries, space, 1, 0)[:, 0]
+    expected = np.stack([expected_accuracy(space, query, models) for query in asked])
+    limits = np.quantile(table.parameters, (0.2, 0.4, 0.6, 0.8, 1.0))
+    served = [expected[:, row].sum() * (table.parameters[row] <= limits).sum() for row in range(24)]
+    assert served[chosen[0]] == pytest.approx(max(served))
+    assert sorted(select_rows(table, queries, space, 99)) == list(range(24))
