@@ -38,7 +38,7 @@ class FineTuning:
 
     steps: int = 100
     batch: int = 32
-    rate: float = 0.02
+    rate: float = 0.08
     decay: float = 1e-4
     networks: int = 10
     seed: int = 0
