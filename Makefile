@@ -1,6 +1,6 @@
 # make demo       calibrate this machine and predict networks it has not timed
 # make test       everything: style, types, C++ tests, Python tests
-# make sanitize   the C++ tests under the address and undefined-behaviour sanitizers
+# make sanitize   the C++ tests and the C library under the address and undefined-behaviour sanitizers
 # make clean      remove what the others made
 
 PYTHON ?= python3
@@ -58,10 +58,12 @@ ctest: $(VENV)/requirements
 pytest: $(VENV)/installed
 	$(BIN)/python -m pytest
 
-sanitize: $(VENV)/requirements
+# The examples in C and C++ too, against the library as it is installed.
+sanitize: $(VENV)/installed
 	$(BIN)/cmake -S . -B build/sanitize $(CMAKE_FLAGS) -DEDGEWISE_SANITIZE=ON
 	$(BIN)/cmake --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure -R '^test_'
+	EDGEWISE_C_BUILD=build/sanitize $(BIN)/python -m pytest tests/c
 
 clean:
 	rm -rf build dist $(VENV) $(DEMO)

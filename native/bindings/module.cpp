@@ -5,6 +5,7 @@
 
 #include "bindings.hpp"
 #include "edgewise/error.hpp"
+#include "edgewise/version.h"
 
 namespace py = pybind11;
 
@@ -20,6 +21,12 @@ const char* class_of(edgewise::ErrorKind kind) {
       return "BundleError";
     case edgewise::ErrorKind::kModelFile:
       return "ModelFileError";
+    case edgewise::ErrorKind::kMeasurement:
+      return "MeasurementError";
+    case edgewise::ErrorKind::kProfile:
+      return "ProfileError";
+    case edgewise::ErrorKind::kStorage:
+      return "StorageError";
   }
   return "EdgewiseError";
 }

@@ -7,7 +7,8 @@ if(MSVC)
   target_compile_options(edgewise_options INTERFACE /W4 $<$<BOOL:${EDGEWISE_WERROR}>:/WX>)
 else()
   target_compile_options(edgewise_options INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${EDGEWISE_WERROR}>:-Werror>)
+    -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${EDGEWISE_WERROR}>:-Werror>
+    -ffunction-sections -fdata-sections)  # so that the linker leaves out what nobody calls
 endif()
 
 # One portable baseline for all translation units: Eigen's inline functions must not be compiled

@@ -45,4 +45,8 @@ json parse_object(std::string_view text, const char* what) {
   return value;
 }
 
+std::string ascii_text(const json& value) {
+  return value.dump(-1, ' ', true, json::error_handler_t::replace);
+}
+
 }  // namespace edgewise

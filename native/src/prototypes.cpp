@@ -128,14 +128,21 @@ Scores Prototypes::score(const float* embeddings, std::size_t n) const {
   scores.labels.reserve(classes_.size());
   for (const auto& entry : classes_) scores.labels.push_back(entry->state.label);
   scores.values.reserve(n * classes_.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const float* const embedding = embeddings + i * dim_;
-    const double scale = metric_ == Metric::kCosine ? inverse_norm(embedding, dim_) : 1.0;
-    for (const auto& entry : classes_) {
-      scores.values.push_back(score_one(embedding, scale, *entry));
-    }
-  }
+  for (std::size_t i = 0; i < n; ++i) score_all(embeddings + i * dim_, scores.values);
   return scores;
+}
+
+bool Prototypes::classify(const float* embedding, const Calibration& calibration,
+                          Answer& answer) const {
+  expect_usable(embedding, 1);
+  const std::shared_lock<std::shared_mutex> lock(mutex_);
+  if (classes_.empty()) return false;
+  answer.scores.clear();
+  score_all(embedding, answer.scores);
+  answer.judgement = judge(answer.scores.data(), answer.scores.size(), calibration);
+  answer.score = answer.scores[answer.judgement.best];
+  answer.label = classes_[answer.judgement.best]->state.label;
+  return true;
 }
 
 void Prototypes::expect_usable(const float* embeddings, std::size_t n) const {
@@ -170,6 +177,11 @@ double Prototypes::score_one(const float* embedding, double scale,
     return -static_cast<double>((query - prototype).squaredNorm());
   }
   return std::clamp(static_cast<double>(query.dot(prototype)) * scale, -1.0, 1.0);
+}
+
+void Prototypes::score_all(const float* embedding, std::vector<double>& values) const {
+  const double scale = metric_ == Metric::kCosine ? inverse_norm(embedding, dim_) : 1.0;
+  for (const auto& entry : classes_) values.push_back(score_one(embedding, scale, *entry));
 }
 
 Prototypes::Class& Prototypes::insert(const std::string& label) {

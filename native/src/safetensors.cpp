@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
-constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMaxHeader = std::size_t{16} << 20;
 constexpr std::size_t kMaxRank = 32;  // numpy's limit before 2.0
 constexpr std::string_view kPadding = "_pad.";
@@ -195,26 +194,9 @@ void check_tiling(const std::vector<Tensor>& tensors, const std::uint8_t* data, 
 void check_padding(const Tensor& pad) {
   const bool zero =
       std::all_of(pad.data, pad.data + pad.bytes, [](std::uint8_t byte) { return byte == 0; });
-  if (pad.dtype != DType::kU8 || pad.bytes >= kAlignment || !zero) {
+  if (pad.dtype != DType::kU8 || pad.bytes >= kBundleAlignment || !zero) {
     fail("damaged: " + named(pad.name) + " is padding, and must be under 64 zero bytes");
   }
-}
-
-// sha256 over the manifest and the tensor table, one line a tensor in file order:
-// name TAB dtype TAB sizes joined by commas TAB begin TAB end. Hashes of the data alone would miss
-// an F32 that became an I32.
-std::string table_digest(const std::string& manifest, const std::vector<Tensor>& tensors,
-                         const std::uint8_t* data) {
-  std::string text = manifest + "\n";
-  for (const Tensor& tensor : tensors) {
-    const auto begin = static_cast<std::size_t>(tensor.data - data);
-    text += tensor.name + "\t" + dtype_name(tensor.dtype) + "\t";
-    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-      text += (i == 0 ? "" : ",") + std::to_string(tensor.shape[i]);
-    }
-    text += "\t" + std::to_string(begin) + "\t" + std::to_string(begin + tensor.bytes) + "\n";
-  }
-  return sha256_hex(text.data(), text.size());
 }
 
 std::vector<Tensor> read_tensors(const json& header, const std::uint8_t* data, std::size_t size) {
@@ -222,13 +204,7 @@ std::vector<Tensor> read_tensors(const json& header, const std::uint8_t* data, s
   for (const auto& [name, entry] : header.items()) {
     if (name != "__metadata__") tensors.push_back(tensor_from(name, entry, data, size));
   }
-  // Ties are empty tensors, and what follows them begins where they do; among themselves by name,
-  // as the writer does, so that the digest has one order.
-  std::sort(tensors.begin(), tensors.end(), [](const Tensor& a, const Tensor& b) {
-    if (a.data != b.data) return a.data < b.data;
-    if (a.bytes != b.bytes) return a.bytes < b.bytes;
-    return a.name < b.name;
-  });
+  sort_in_file_order(tensors);
   check_tiling(tensors, data, size);
   return tensors;
 }
@@ -267,6 +243,28 @@ std::size_t item_size(DType dtype) noexcept { return kDTypes[static_cast<int>(dt
 
 const char* dtype_name(DType dtype) noexcept { return kDTypes[static_cast<int>(dtype)].name; }
 
+void sort_in_file_order(std::vector<Tensor>& tensors) {
+  std::sort(tensors.begin(), tensors.end(), [](const Tensor& a, const Tensor& b) {
+    if (a.data != b.data) return a.data < b.data;
+    if (a.bytes != b.bytes) return a.bytes < b.bytes;
+    return a.name < b.name;
+  });
+}
+
+std::string table_digest(const std::string& manifest, const std::vector<Tensor>& tensors,
+                         const std::uint8_t* data) {
+  std::string text = manifest + "\n";
+  for (const Tensor& tensor : tensors) {
+    const auto begin = static_cast<std::size_t>(tensor.data - data);
+    text += tensor.name + "\t" + dtype_name(tensor.dtype) + "\t";
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+      text += (i == 0 ? "" : ",") + std::to_string(tensor.shape[i]);
+    }
+    text += "\t" + std::to_string(begin) + "\t" + std::to_string(begin + tensor.bytes) + "\n";
+  }
+  return sha256_hex(text.data(), text.size());
+}
+
 BundleHeader read_bundle_header(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = header_text(data, size);
   const json header = parse_object(text, "the header");
@@ -274,7 +272,7 @@ BundleHeader read_bundle_header(const std::uint8_t* data, std::size_t size) {
   const json manifest = read_manifest(header, out);
 
   const std::size_t start = kLengthBytes + static_cast<std::size_t>(read_header_length(data));
-  if (start % kAlignment != 0) fail("the data does not start at a multiple of 64 bytes");
+  if (start % kBundleAlignment != 0) fail("the data does not start at a multiple of 64 bytes");
   std::vector<Tensor> all = read_tensors(header, data + start, size - start);
   if (table_digest(out.manifest, all, data + start) !=
       string_at(header["__metadata__"], "edgewise.sha256", "the header's __metadata__")) {
@@ -283,7 +281,7 @@ BundleHeader read_bundle_header(const std::uint8_t* data, std::size_t size) {
   for (Tensor& tensor : all) {
     if (is_padding(tensor)) {
       check_padding(tensor);
-    } else if (static_cast<std::size_t>(tensor.data - data) % kAlignment != 0) {
+    } else if (static_cast<std::size_t>(tensor.data - data) % kBundleAlignment != 0) {
       fail(named(tensor.name) + " does not start at a multiple of 64 bytes");
     } else {
       out.tensors.push_back(std::move(tensor));

@@ -234,9 +234,12 @@ def test_a_profile_remembers_where_its_own_bundle_lies(
     calibrate(measure=cost, bundle=mine, progress=False).save(path)
     assert len(sdk.Device.load(path).measurements) == 10
     moved = mine.rename(tmp_path / "moved.safetensors")
+    assert len(sdk.Device.load(path, bundle=moved).measurements) == 10
+    assert len(sdk.Device.load(path).measurements) == 10  # the same one ships
+    profile = load_profile(path)
+    save_profile(replace(profile, bundle={**profile.bundle, "fingerprint": "0" * 16}), path)
     with pytest.raises(BundleError, match=r"mine\.safetensors"):
         sdk.Device.load(path)
-    assert len(sdk.Device.load(path, bundle=moved).measurements) == 10
 
 
 @pytest.mark.parametrize("keep", [0, 7, 8, 100, -1])

@@ -14,6 +14,9 @@ enum class ErrorKind {
   kArchitecture,  // an architecture string is malformed; the message gives the position
   kBundle,        // a bundle file is damaged, foreign or too new; the message names the file
   kModelFile,     // a network's file is damaged or cannot be lowered; the message names the file
+  kMeasurement,   // a timing is no usable number of milliseconds
+  kProfile,       // a saved device belongs to another space, bundle or version of this library
+  kStorage,       // a file could not be written; the message names the path and the cure
 };
 
 class Error : public std::runtime_error {

@@ -57,6 +57,15 @@ struct Scores {
   std::vector<double> values;       // (N, C) row-major
 };
 
+// The answer to one embedding. Kept from one call to the next, so that classifying allocates nothing
+// once it has grown to the number of classes and the longest label.
+struct Answer {
+  Judgement judgement;
+  double score = 0.0;          // of the best class
+  std::string label;           // of the best class
+  std::vector<double> scores;  // (C)
+};
+
 // Classes that grow and go while they are used. Adding an example costs O(dim), whatever the number
 // of classes and examples; scoring one embedding O(classes * dim).
 // Thread-safety: all members may be called from any number of threads; each sees whole classes.
@@ -84,6 +93,10 @@ class Prototypes {
   // Scores of `n` embeddings (n, dim). Error(kArgument) as for `add`, but n may be 0.
   Scores score(const float* embeddings, std::size_t n) const;
 
+  // Scores one embedding (dim) and judges it. False when there are no classes. Error(kArgument) as
+  // for `score` and `judge`.
+  bool classify(const float* embedding, const Calibration& calibration, Answer& answer) const;
+
  private:
   // The prototype is kept as scoring reads it: for kCosine at unit length.
   struct Class {
@@ -94,6 +107,7 @@ class Prototypes {
   void expect_usable(const float* embeddings, std::size_t n) const;
   void update_prototype(Class& entry) const;
   double score_one(const float* embedding, double scale, const Class& entry) const noexcept;
+  void score_all(const float* embedding, std::vector<double>& values) const;  // appends
   Class& insert(const std::string& label);  // an empty class
 
   std::size_t dim_;

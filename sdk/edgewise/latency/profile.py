@@ -16,7 +16,7 @@ import numpy as np
 from ..bundle import Bundle, bundle_pieces
 from ..errors import BundleError, ProfileError
 from ..measure import Measurement
-from ..shipped import fingerprint
+from ..shipped import BUNDLES, fingerprint
 from ..storage import write_atomic
 from .network import TimedNetwork, no_features
 from .predictor import open_bundle
@@ -55,15 +55,25 @@ def open_described(
 ) -> Bundle:
     """The bundle that `profile`, read from `path`, was adapted with: `bundle`, or where it says.
 
+    Where it says and nothing is, the same one that ships will do: an app in C brings its own copy.
     Raises BundleError when it is not there or is another one.
     """
-    opened = open_bundle(profile.space, bundle or profile.bundle.get("path") or None)
+    opened = open_bundle(profile.space, bundle or _place(profile))
     if fingerprint(opened) != profile.bundle.get("fingerprint"):
         raise BundleError(
             f"{path}: was adapted with another bundle {profile.bundle.get('name')!r} than "
             f"{opened.path}; pass that one as bundle=, or calibrate again"
         )
     return opened
+
+
+def _place(profile: Profile) -> str | None:
+    """Where the bundle of `profile` lies; None for the one that ships."""
+    named, shipped = profile.bundle.get("path"), BUNDLES / f"{profile.space}.safetensors"
+    if named and not Path(named).is_file() and shipped.is_file():
+        same = fingerprint(Bundle.open(shipped)) == profile.bundle.get("fingerprint")
+        return None if same else named
+    return named or None
 
 
 def save_profile(profile: Profile, path: str | Path, *, create_parents: bool = False) -> None:
