@@ -16,7 +16,7 @@ from edgewise_converter.retrieval.tasks import Task
 
 MOST_PICTURES = 200  # of a query
 _LEAST_PICTURES = 20
-_KEPT = 400  # pictures of a part that are embedded
+_KEPT = 240  # pictures of a part that are embedded
 
 
 def draw_balanced(
@@ -75,7 +75,7 @@ class TaskQueries:
 def embed_tasks(
     tasks: Sequence[Task], embedder: Embedder, *, progress: bool = False
 ) -> list[TaskQueries]:
-    """Embed up to 400 training and 400 validation pictures of each task.
+    """Embed up to 240 training and 240 validation pictures of each task.
 
     Args:
         tasks: the tasks.

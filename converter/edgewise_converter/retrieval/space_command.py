@@ -79,7 +79,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--runs", type=Path, required=True, help="folder that keeps each result")
     parser.add_argument("--group", action="append", help="of tasks (meta_test and held_out)")
-    parser.add_argument("--steps", type=int, default=Budget.steps, help="of fine-tuning (40)")
+    parser.add_argument("--steps", type=int, default=Budget.steps, help="of fine-tuning (25)")
     parser.add_argument("--random", type=int, default=4, help="networks drawn for a query (4)")
     parser.add_argument("--oracle", type=int, default=30, help="networks that are all tried (30)")
     parser.add_argument("--seeds", type=int, default=3, help="queries of each data set (3)")

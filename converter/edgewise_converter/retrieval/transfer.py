@@ -31,9 +31,9 @@ class Budget:
         decay: of the weights.
     """
 
-    steps: int = 40
+    steps: int = 25
     batch: int = 32
-    rate: float = 0.02
+    rate: float = 0.05
     decay: float = 1e-4
 
 

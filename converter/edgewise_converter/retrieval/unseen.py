@@ -34,7 +34,7 @@ from edgewise_converter.retrieval.zoo_table import ZooTable
 
 _LOG = logging.getLogger(__name__)
 _SCRATCH_TIMES = 10
-_TEST_AT = (5, 10, 20)
+_TEST_AT = (5, 10)
 _SCRATCH_RATE = 0.05
 
 
