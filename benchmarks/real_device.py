@@ -20,7 +20,8 @@ That process needs edgewise and the runtime alone, so it may run in another envi
 does not know, driven through `measure=`. This one needs `edgewise[converter]`.
 
 Results go to `docs/results/real_device_<runtime>.json` (or `real_device_<space>_<runtime>.json`)
-and a scatter plot beside it.
+and a scatter plot beside it. Its `limits` say how often a network that `search` or `retrieve` would
+take under a limit runs within it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ from edgewise_converter.compile.reference_models import pattern_models
 from edgewise_converter.latency.scoring import Estimate, score, spearman
 
 ROOT = Path(__file__).resolve().parent.parent
+_LIMITS = (20, 40, 60, 80)  # percentiles of the networks' times
+_ABOVE = 1.05
 FORMATS = {"litert": "tflite", "tflite": "tflite", "onnxruntime": "onnx", "openvino": "onnx"}
 
 
@@ -67,6 +70,7 @@ def main() -> None:
     result = {
         "command": "python benchmarks/real_device.py " + " ".join(_shown(arguments)),
         "test_retest": _retest(found),
+        "limits": _limits(found),
         "scores": rows,
         **found,
     }
@@ -186,6 +190,29 @@ def _retest(found: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def _limits(found: dict[str, Any]) -> list[dict[str, float | int]]:
+    """Of the networks that fit a limit by the upper end of their interval, how many really do.
+
+    Limits are percentiles of the times as they were; within 5 % above counts as fitting.
+    """
+    ms, upper = np.array(found["ms"]).mean(axis=0), np.array(found["edgewise"][2])
+    rows: list[dict[str, float | int]] = []
+    for percentile in _LIMITS:
+        limit = float(np.percentile(ms, percentile))
+        chosen = upper <= limit
+        rows.append(
+            {
+                "percentile": percentile,
+                "limit_ms": limit,
+                "fit": int((ms <= limit).sum()),
+                "chosen": int(chosen.sum()),
+                "within": int((ms[chosen] <= limit).sum()),
+                "within_5_percent": int((ms[chosen] <= _ABOVE * limit).sum()),
+            }
+        )
+    return rows
+
+
 def _print(result: dict[str, Any]) -> None:
     info, retest = result["info"], result["test_retest"]
     print(f"\n{info['cpu']}, {info['runtime']} {info['runtime_version'] or ''}")
@@ -204,6 +231,12 @@ def _print(result: dict[str, Any]) -> None:
     )
     rows = {name: row["at_calibration_speed"] for name, row in result["scores"].items()}
     _print_rows(rows)
+    print("\nchosen by the upper end of the interval: within a limit, and within 5 % above it")
+    for row in result["limits"]:
+        print(
+            f"limit {row['limit_ms']:8.3f} ms, which {row['fit']:3} fit: {row['chosen']:3} chosen, "
+            f"{row['within']:3} within, {row['within_5_percent']:3} within 5 %"
+        )
 
 
 def _print_rows(rows: dict[str, Any]) -> None:

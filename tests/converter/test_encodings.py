@@ -115,6 +115,24 @@ def test_all_but_linear_spaces_are_told_apart(name: str) -> None:
         assert len(np.unique(columns, axis=0)) == len(unique)
 
 
+def test_supernet_layers_that_are_there() -> None:
+    space, encoding = get_space("supernet"), encoding_of("supernet")
+    arch = {"ks": [5, 3, 5, 3, 5, 5, 5, 5, 3], "e": [4, 3, 2, 2, 4, 4, 3, 2, 4], "d": [2, 1, 3]}
+    codes = space.encode(arch)
+    (found,) = encoding.linear(codes).reshape(1, 9, 5)
+    for layer, columns in enumerate(found.tolist()):
+        there = layer % 3 < arch["d"][layer // 3]
+        kernel = [arch["ks"][layer] == k for k in (3, 5)]
+        expansion = [arch["e"][layer] == e for e in (2, 3, 4)]
+        assert columns == ([*kernel, *expansion] if there else [0] * 5)
+    assert encoding.counts(codes).tolist() == [[space.flops(arch) / 1e8, 6]]
+    assert encoding.connected(codes).tolist() == [True]
+    drawn = space.draw(300, 1)
+    assert len(np.unique(encoding.linear(drawn), axis=0)) == 300
+    with pytest.raises(ArgumentError, match="HELP has no network for the 1 networks"):
+        help_inputs(space, codes)
+
+
 def test_transformers_have_no_network() -> None:
     space, encoding = get_space("transformer"), encoding_of("transformer")
     codes = np.array([[10, 6, 20, 30, 8, 4, 9, 12, 14, 6]], np.uint8)

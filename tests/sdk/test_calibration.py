@@ -24,7 +24,7 @@ from edgewise.errors import (
 from edgewise.latency import Plan, calibrate
 from edgewise.latency import timing as timing_module
 from edgewise.runtimes import RUNTIMES, available_runtimes
-from edgewise.spaces import Space
+from edgewise.spaces import Space, get_space
 
 Cost = Callable[[str], float]
 
@@ -43,6 +43,21 @@ class Asked:
                 raise self.then
             return self.then  # type: ignore[return-value]
         return self.cost(arch)
+
+
+def test_the_supernet_on_a_black_box() -> None:
+    """Networks of the zoo: ten timings of a device whose costs are by work and by layer."""
+    space = get_space("supernet")
+
+    def cost(arch: str) -> float:
+        return 0.02 + 2e-8 * space.flops(arch) + 4e-3 * len(space.lower(arch))
+
+    device = calibrate("supernet", measure=cost, progress=False)
+    archs = space.decode(space.draw(300, seed=3))
+    found = device.predict(archs)
+    true = np.array([cost(arch) for arch in archs])
+    assert np.abs(found.ms / true - 1).max() < 0.03
+    assert ((found.low <= true) & (true <= found.high)).mean() > 0.9
 
 
 def test_a_runtime_on_this_machine(runtime: str, bundle: Bundle, space: Space) -> None:

@@ -9,6 +9,7 @@ be timed, and HELP's two graphs. Every file is checked against torch in every ru
 from __future__ import annotations
 
 import argparse
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from edgewise_converter.compile.reference_models import (
 from edgewise_converter.latency.encodings.registry import encoding_of
 from edgewise_converter.latency.help_network import NetworkConfig
 from edgewise_converter.latency.help_predictor import DRAWS
+from edgewise_converter.latency.prior_kernels import SPACES, write_kernel_part
 from edgewise_converter.spaces.registry import input_shape
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ _HELP_TOLERANCE = 1e-5
 #: The same where squeeze-and-excitation magnifies rounding: torch in single precision differs there
 #: from itself in double by up to 3e-3.
 _GATED_TOLERANCE = 1e-2
-_GATED_SPACES = ("ofa", "supernet")
+_GATED_SPACES = ("ofa",)
 #: What a bundle keeps of each part's manifest, beside the entry of the part's own name.
 _PART_KEYS = ("seed", "command", "trained_on", "tables", "versions")
 
@@ -235,7 +237,13 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "latency", help="assemble a latency bundle from its trained parts"
     )
-    parser.add_argument("--prior", type=Path, required=True, help="what `train` gave for edgewise")
+    prior = parser.add_mutually_exclusive_group(required=True)
+    prior.add_argument("--prior", type=Path, help="what `train` gave for edgewise")
+    prior.add_argument(
+        "--space",
+        choices=SPACES,
+        help="instead of --prior: a space without timings, its prior from prices of kernels",
+    )
     parser.add_argument("--learner", type=Path, help="what `train` gave for help")
     parser.add_argument("--output", type=Path, required=True, help="the bundle to write")
     parser.add_argument("--references", type=int, default=24, help="networks to ship as files (24)")
@@ -243,15 +251,25 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.space is None:
+        return _compile(arguments, arguments.prior, ["--prior", arguments.prior.name])
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "prior.safetensors"
+        command = f"edgewise-converter compile latency --space {arguments.space}"
+        write_kernel_part(arguments.space, part, references=arguments.references, command=command)
+        return _compile(arguments, part, ["--space", arguments.space])
+
+
+def _compile(arguments: argparse.Namespace, prior: Path, options: list[str]) -> int:
+    """Compile with a prior that ``options`` name."""
     learner = arguments.learner
     parts = LatencyParts(
-        Bundle.open(arguments.prior, kind="latency"),
+        Bundle.open(prior, kind="latency"),
         None if learner is None else Bundle.open(learner, kind="latency"),
     )
-    options = ["--prior", arguments.prior.name]
     if learner is not None:
-        options += ["--learner", learner.name]
-    options += ["--references", str(arguments.references)]
+        options = [*options, "--learner", learner.name]
+    options = [*options, "--references", str(arguments.references)]
     compile_latency(
         parts,
         arguments.output,

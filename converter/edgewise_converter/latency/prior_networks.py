@@ -75,7 +75,7 @@ _KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 _TYPICAL = 500.0  # price of a middling network; devices of scale 1 take 1 for it
 _SPEED = 1.0  # deviation of the speed, beyond the first guess from the timings
 #: Prices that are high or low together, and by how much.
-_TOGETHER: tuple[tuple[tuple[str, ...], float], ...] = (
+TOGETHER: tuple[tuple[tuple[str, ...], float], ...] = (
     (("depthwise3", "depthwise5", "depthwise7", "touched"), 0.3),
     (("dense", "thin", "grouped"), 0.2),
     (("traffic", "elementwise", "function", "relu", "moved", "pooled", "reduced"), 0.4),
@@ -93,7 +93,7 @@ def network_tensors() -> dict[str, NDArray[Any]]:
     """The tensors "network.*" of a bundle, see `NetworkPrior` of the core."""
     means = kinds()
     relative = np.array([PRICES[name][1] for name in _core.network_columns()])
-    together = np.array([_shared(names, share) for names, share in _TOGETHER])
+    together = np.array([_shared(names, share) for names, share in TOGETHER])
     base = means[0]
     factors = np.column_stack(((together * base).T, _SPEED * means.T))
     count = len(means)

@@ -12,6 +12,7 @@ from edgewise_converter.latency.encodings.encoding import Codes, Encoding
 from edgewise_converter.latency.encodings.fbnet import FbnetEncoding
 from edgewise_converter.latency.encodings.nasbench201 import CellEncoding
 from edgewise_converter.latency.encodings.ofa import OfaEncoding
+from edgewise_converter.latency.encodings.supernet import SupernetEncoding
 from edgewise_converter.latency.encodings.transformer import TransformerEncoding
 
 _ENCODINGS: dict[str, Encoding] = {
@@ -19,6 +20,7 @@ _ENCODINGS: dict[str, Encoding] = {
     "fbnet": FbnetEncoding(),
     "ofa": OfaEncoding(),
     "transformer": TransformerEncoding(),
+    "supernet": SupernetEncoding(),
 }
 
 
