@@ -140,14 +140,14 @@ LatencyBelief LatencyPrior::belief() const {
   second -= mean * mean.transpose();
   const std::vector<double> costs(mean.data(), mean.data() + size);
   const std::vector<double> cells(second.data(), second.data() + second.size());
-  double log_noise = 0.0;
+  double noise = 0.0;
   for (std::size_t r = 0; r < data_.noise.size(); ++r) {
-    log_noise += std::exp(data_.noise_log_weight[r]) * std::log(data_.noise[r]);
+    noise += std::exp(data_.noise_log_weight[r]) * data_.noise[r] * data_.noise[r];
   }
   LatencyBelief belief;
   for (std::size_t h = 0; h < features_.size(); ++h) {
     belief.push_back({h, features_[h], std::exp(data_.semantics_log_weight[h]),
-                      std::exp(log_noise), 1.0, costs, cells, {}});
+                      std::sqrt(noise), 1.0, costs, cells, {}});
   }
   return belief;
 }

@@ -80,8 +80,7 @@ def test_references_minimise_the_variance_of_differences(prior: Prior) -> None:
     mean, covariance = _belief(prior)
     rows = FEATURES[candidates]
     weight = np.exp(prior.noise_log_weight) / np.exp(prior.noise_log_weight).sum()
-    noise = np.exp(weight @ np.log(prior.noise))
-    noises = (noise * np.maximum(rows @ mean, prior.settings.floor)) ** 2
+    noises = weight @ prior.noise**2 * np.maximum(rows @ mean, prior.settings.floor) ** 2
     targets = rows - rows.mean(axis=0)
     expected: list[int] = []
     for _ in range(6):

@@ -113,6 +113,13 @@ def test_semantics_that_made_the_timings_are_found() -> None:
         assert sum(semantics.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_designed_references_are_those_of_the_oracle(seed: int) -> None:
+    prior = oracle.random_prior(seed)
+    candidates = FULL[seed::61]
+    assert list(prior.core().design(candidates, 8)) == oracle.design(prior, candidates, 8)
+
+
 def test_designed_references_leave_less_variance_than_random_ones() -> None:
     prior = oracle.random_prior(6)
     core = prior.core()
