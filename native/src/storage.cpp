@@ -144,10 +144,20 @@ void write_aside_and_rename(const fs::path& target, const std::vector<std::strin
   sync_folder(target.parent_path().empty() ? fs::path(".") : target.parent_path());
 }
 
+// Where a chain of symbolic links ends, be it there or not: a rename would replace a link, but what
+// it points to is what is meant.
+fs::path followed(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux follows
+  for (int i = 0; fs::is_symlink(path); ++i) {
+    if (i == kMostLinks) throw Failure{ELOOP};
+    path = path.parent_path() / fs::read_symlink(path);
+  }
+  return path;
+}
+
 void write_to(const fs::path& given, const std::vector<std::string_view>& pieces) {
-  if (fs::is_directory(given)) throw Failure{EISDIR};
-  // A rename would replace a symbolic link; what it points to is what is meant.
-  const fs::path target = fs::is_symlink(given) ? fs::weakly_canonical(given) : given;
+  const fs::path target = followed(given);
+  if (fs::is_directory(target)) throw Failure{EISDIR};
   if (fs::exists(target) && !fs::is_regular_file(target)) {
     // A device or a pipe, /dev/null for one: it is written to, and must not be replaced.
     File device(open_device(target));
