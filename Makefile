@@ -63,7 +63,7 @@ sanitize: $(VENV)/installed
 	$(BIN)/cmake -S . -B build/sanitize $(CMAKE_FLAGS) -DEDGEWISE_SANITIZE=ON
 	$(BIN)/cmake --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure -R '^test_'
-	EDGEWISE_C_BUILD=build/sanitize $(BIN)/python -m pytest tests/c
+	EDGEWISE_C_BUILD=build/sanitize $(BIN)/python -m pytest tests/c/test_examples.py
 
 clean:
 	rm -rf build dist $(VENV) $(DEMO)

@@ -30,7 +30,7 @@ const Tensor& field(const Bundle& bundle, const std::string& name, DType dtype) 
 std::vector<double> numbers(const Bundle& bundle, const std::string& name) {
   const Tensor& tensor = field(bundle, name, DType::kF64);
   std::vector<double> values(tensor.elements());
-  std::memcpy(values.data(), tensor.data, tensor.bytes);
+  if (!values.empty()) std::memcpy(values.data(), tensor.data, tensor.bytes);
   return values;
 }
 

@@ -1,7 +1,7 @@
 """What the tests of the C library share: it, installed, and the examples built against it.
 
 The build folder is `build/native`, that of `make ctest`, or the one that EDGEWISE_C_BUILD names
-(`make sanitize` runs these tests with its own). What is missing in it is built.
+(`make sanitize` runs the examples with its own). What is missing in it is built.
 """
 
 from __future__ import annotations
