@@ -18,7 +18,7 @@ from edgewise.spaces import get_space
 
 from .library import BUNDLES, ROOT, Installed, lines_of, run
 
-SPACES = ("nasbench201", "fbnet", "ofa")
+SPACES = ("nasbench201", "fbnet", "ofa", "supernet")
 CLOSE = pytest.approx
 
 
