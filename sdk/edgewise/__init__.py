@@ -1,4 +1,4 @@
-"""edgewise on the device: calibrate, predict, search; learn classes, classify.
+"""edgewise on the device: calibrate, predict, search; learn classes, classify; retrieve.
 
 Here live the capabilities and what they share; they need numpy and the C++ core, nothing heavier.
 Training and compiling do not live here: they are in `edgewise_converter`, on the host.
@@ -35,11 +35,16 @@ if TYPE_CHECKING:
         predict,
         reference_model,
     )
+    from .retrieval import Entry, Hit, Hits, ModelZoo
 
 # Names that are imported when first used: importing edgewise must stay quick.
 _LAZY = {
     "Classification": ".fewshot",
     "FewShotClassifier": ".fewshot",
+    "Entry": ".retrieval",
+    "Hit": ".retrieval",
+    "Hits": ".retrieval",
+    "ModelZoo": ".retrieval",
     "Device": ".latency",
     "NetworkPrediction": ".latency",
     "Prediction": ".latency",
@@ -56,9 +61,13 @@ __all__ = [
     "Classification",
     "Device",
     "EdgewiseError",
+    "Entry",
     "FewShotClassifier",
+    "Hit",
+    "Hits",
     "MeasurementError",
     "ModelFileError",
+    "ModelZoo",
     "NetworkPrediction",
     "NotCalibratedError",
     "PictureError",

@@ -1,4 +1,5 @@
-"""The `edgewise` command: calibrate, predict, search, report, classify, doctor, demo.
+"""The `edgewise` command: calibrate, predict, search, report, classify, retrieve, doctor,
+demo.
 
 Only argument parsing and printing live here. Exit codes: 0; 1 with one line on standard error; 2
 for wrong usage.
@@ -18,6 +19,7 @@ from . import __version__
 from .arguments import bytes_of
 from .errors import ArgumentError, EdgewiseError
 from .fewshot import command as fewshot_command
+from .retrieval import command as retrieval_command
 
 if TYPE_CHECKING:
     from .latency import Device
@@ -100,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
 
     classify = _command(commands, "classify", _classify, "name pictures by classes just shown")
     fewshot_command.add_options(classify)
+
+    retrieve = _command(
+        commands, "retrieve", _retrieve, "the pretrained networks that suit pictures, within limits"
+    )
+    retrieval_command.add_options(retrieve, size=_bytes)
 
     _command(commands, "doctor", _doctor, "what works on this machine, and why something does not")
 
@@ -229,6 +236,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _classify(options: argparse.Namespace) -> int:
     return fewshot_command.run(options)
+
+
+def _retrieve(options: argparse.Namespace) -> int:
+    return retrieval_command.run(options)
 
 
 def _search(options: argparse.Namespace) -> int:

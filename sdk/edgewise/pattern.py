@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ PERIOD = 61
 
 _COUNT = np.dtype("<u4")
 #: How a file orders the axes (outputs, inputs, window) of a layer's weights.
-_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
+ORDERS = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
 
 
 class Cut(NamedTuple):
@@ -78,7 +78,7 @@ def weights(outputs: int, terms: int) -> NDArray[np.float32]:
 def stored_weights(outputs: int, inputs: int, window: int, order: int) -> NDArray[np.float32]:
     """`weights` with its axes as `Cut.order` says."""
     rows = weights(outputs, inputs * window).reshape(outputs, inputs, window)
-    return np.ascontiguousarray(rows.transpose(_ORDERS[order]))
+    return np.ascontiguousarray(rows.transpose(ORDERS[order]))
 
 
 def cut_out(model: bytes, cuts: Sequence[Cut]) -> bytes:
@@ -107,15 +107,24 @@ def put_back(packed: bytes, limit: int) -> bytes:
     size = len(rest) + sum(cut.size for cut in cuts)
     if size > limit:
         raise ValueError(f"it would have {size} bytes, more than {limit}")
+    return splice(rest, ((cut.offset, cut.content()) for cut in cuts))
+
+
+def splice(rest: memoryview, contents: Iterable[tuple[int, bytes]]) -> bytes:
+    """A file put together again: what was left of it, and contents at ascending offsets.
+
+    Raises:
+        ValueError: contents overlap or lie outside the file.
+    """
     pieces: list[bytes | memoryview] = []
     position = taken = 0
-    for cut in cuts:
-        gap = cut.offset - position
+    for offset, content in contents:
+        gap = offset - position
         if not 0 <= gap <= len(rest) - taken:
-            raise ValueError(f"weights at {cut.offset} overlap others or lie outside the file")
-        pieces += [rest[taken : taken + gap], cut.content()]
+            raise ValueError(f"weights at {offset} overlap others or lie outside the file")
+        pieces += [rest[taken : taken + gap], content]
         taken += gap
-        position = cut.offset + cut.size
+        position = offset + len(content)
     pieces.append(rest[taken:])
     return b"".join(pieces)
 
@@ -131,6 +140,6 @@ def _read(packed: bytes) -> tuple[list[Cut], memoryview]:
     table = np.frombuffer(packed, _COUNT, count * fields, head).reshape(count, fields)
     cuts = [Cut(*row) for row in table.tolist()]
     for cut in cuts:
-        if not (cut.outputs and cut.inputs and cut.window and cut.order < len(_ORDERS)):
+        if not (cut.outputs and cut.inputs and cut.window and cut.order < len(ORDERS)):
             raise ValueError(f"it has impossible weights: {cut}")
     return cuts, memoryview(packed)[end:]

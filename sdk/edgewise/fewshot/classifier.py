@@ -7,6 +7,7 @@ the core's; nothing is trained here, and the pictures are not kept.
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,8 @@ import numpy as np
 from .. import _core
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError, NotCalibratedError
-from .classifier_file import Saved, load_classifier, save_classifier
-from .embedder import Embedder, open_embedder
+from .classifier_file import Saved, load_classifier, open_network, save_classifier
+from .embedder import Embedder, Network, open_embedder
 from .head import HEADS, Answers, make_head
 from .pictures import is_one, ready
 
@@ -46,7 +47,7 @@ class FewShotClassifier:
 
     def __init__(
         self,
-        embedder: str | Path | Bundle = "default",
+        embedder: str | Path | Bundle | Network = "default",
         head: str = "prototype",
         runtime: str = "auto",
         *,
@@ -56,7 +57,8 @@ class FewShotClassifier:
         """Start without classes.
 
         Args:
-            embedder: path of an `embedder` bundle; `default` is the one that ships.
+            embedder: path of an `embedder` bundle; `default` is the one that ships. A network that
+                is loaded already (of a zoo) is taken as it is, runtime, precision and threads too.
             head: `prototype`, or `relation` where the bundle has such a module.
             runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works
                 and that the bundle has a model for.
@@ -70,9 +72,13 @@ class FewShotClassifier:
         """
         if head not in HEADS:  # before a network is loaded for it
             raise ArgumentError(f"unknown head {head!r}; the heads are {', '.join(HEADS)}")
-        self._embedder = Embedder(
-            open_embedder(embedder), runtime=runtime, precision=precision, threads=threads
-        )
+        self._embedder: Network
+        if isinstance(embedder, (str, os.PathLike, Bundle)):
+            self._embedder = Embedder(
+                open_embedder(embedder), runtime=runtime, precision=precision, threads=threads
+            )
+        else:
+            self._embedder = embedder
         self._head_name, self._head = head, make_head(head, self._embedder)
 
     def add(self, label: str, images: Pictures, *, unreadable: str = "refuse") -> None:
@@ -140,7 +146,7 @@ class FewShotClassifier:
         """`embedder`, `precision`, `runtime`, `head`, `metric`, and `examples` by label."""
         labels, examples, _ = self._classes.snapshot()
         return {
-            "embedder": self._embedder.bundle.name,
+            "embedder": self._embedder.name,
             "precision": self._embedder.precision,
             "runtime": self._embedder.runtime,
             "head": self._head_name,
@@ -157,9 +163,14 @@ class FewShotClassifier:
         embedder = self._embedder
         save_classifier(
             Saved(
-                self._head_name, embedder.precision, self._classes.metric, labels, examples, sums
+                self._head_name,
+                embedder.precision,
+                self._classes.metric,
+                labels,
+                examples,
+                sums,
+                embedder.describe(),
             ),
-            embedder.bundle,
             path,
         )
 
@@ -176,7 +187,8 @@ class FewShotClassifier:
 
         Args:
             path: the file.
-            embedder: the bundle that it was made with, when that has moved.
+            embedder: the bundle that it was made with, an embedder's or a zoo's, when that has
+                moved.
             runtime: as when it was made, or another.
             threads: of the runtime.
 
@@ -184,8 +196,9 @@ class FewShotClassifier:
             BundleError: the file is damaged or no classifier, or its embedder is another one.
             RuntimeUnavailableError: the runtime does not work here.
         """
-        saved, bundle = load_classifier(path, embedder)
-        classifier = cls(bundle, saved.head, runtime, precision=saved.precision, threads=threads)
+        saved = load_classifier(path)
+        network = open_network(path, saved, embedder, runtime=runtime, threads=threads)
+        classifier = cls(network, saved.head)
         if saved.labels:
             classifier._head.classes = _restored(path, saved, classifier._classes)
         return classifier

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     unreadable = "skip" if options.skip_unreadable else "refuse"
     classifier = _open(options)
     if options.examples is not None:
-        for label, files in _classes(options.examples):
+        for label, files in class_folders(options.examples):
             classifier.add(label, files, unreadable=unreadable)
     if options.save is not None:
         classifier.save(options.save)
@@ -66,7 +66,7 @@ def _open(options: argparse.Namespace) -> FewShotClassifier:
     )
 
 
-def _classes(folder: Path) -> list[tuple[str, list[str | Path]]]:
+def class_folders(folder: Path) -> list[tuple[str, list[str | Path]]]:
     """Name and files of each folder in a folder, sorted; hidden files are left out."""
     if not folder.is_dir():
         raise ArgumentError(f"{folder}: no such folder; it should hold one folder for each class")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..arguments import positive_int
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError, RuntimeUnavailableError
 from ..runtimes import RUNTIMES, Runtime, Session, get_runtime
-from ..shipped import BUNDLES
+from ..shipped import BUNDLES, describe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,37 @@ class Calibration(NamedTuple):
     """Probabilities are softmax(temperature * score)."""
     threshold: float
     """A picture whose best score is below this is of no known class."""
+
+
+class Network(Protocol):
+    """What a classifier stands on: a loaded network that describes pictures. Thread-safe."""
+
+    bundle: Bundle
+    name: str
+    height: int
+    """Of the pictures it takes, pixels."""
+    width: int
+    dim: int
+    """How many numbers describe a picture."""
+    metric: str
+    precision: str
+    runtime: str
+
+    @property
+    def calibration(self) -> Calibration:
+        """Of the prototype head."""
+
+    def embed(self, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Pictures of its size, (1, height, width, 3) uint8 each, to (N, dim)."""
+
+    def describe(self) -> dict[str, str]:
+        """What a saved file says of it."""
+
+    def has(self, module: str) -> bool:
+        """Whether there is `module` in the same precision and for the same runtime."""
+
+    def load(self, module: str) -> Session:
+        """A further network, in the same precision and runtime."""
 
 
 class Embedder:
@@ -52,16 +83,26 @@ class Embedder:
             RuntimeUnavailableError: the runtime does not work here.
         """
         self.bundle = bundle
+        self.name = bundle.name
         about = _about(bundle)
         self.height, self.width = (int(side) for side in about["image"][:2])
         self.dim = int(about["dim"])
         self.metric = str(about["metric"])
-        self.calibration = calibration_of(bundle, "embedder")
+        self._calibration = calibration_of(bundle, "embedder")
         self._threads = positive_int("threads", threads)
         self._engine, self.precision = _choose(bundle, about, runtime, precision)
         self.runtime = self._engine.name
         self._session = self.load("embedder")
         self._dtype = self._checked_dtype()
+
+    @property
+    def calibration(self) -> Calibration:
+        """Of the prototype head."""
+        return self._calibration
+
+    def describe(self) -> dict[str, str]:
+        """What a saved file says of it."""
+        return describe(self.bundle)
 
     def has(self, module: str) -> bool:
         """Whether the bundle has `module` in the embedder's precision and for its runtime."""

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from ..errors import ArgumentError, BundleError
 from ..runtimes import Session
-from .embedder import Embedder, calibration_of
+from .embedder import Network, calibration_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Head(Protocol):
 class PrototypeHead:
     """The nearest class mean, in the core (Snell et al. 2017, arXiv 1703.05175)."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Network) -> None:
         self.calibration = embedder.calibration
         self.classes = _core.Prototypes(embedder.dim, embedder.metric)
 
@@ -52,7 +52,7 @@ class RelationHead:
     runtime, once for every picture and class.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Network) -> None:
         """Raises ArgumentError when the bundle has no such module for the embedder's runtime."""
         self._session = _relation_session(embedder)
         self.calibration = calibration_of(embedder.bundle, "relation")
@@ -78,7 +78,7 @@ class RelationHead:
         return labels, scores
 
 
-def make_head(name: str, embedder: Embedder) -> Head:
+def make_head(name: str, embedder: Network) -> Head:
     """The head of that name, without classes.
 
     Raises ArgumentError for an unknown name, and for `relation` where the bundle has no module.
@@ -90,7 +90,7 @@ def make_head(name: str, embedder: Embedder) -> Head:
     raise ArgumentError(f"unknown head {name!r}; the heads are {', '.join(HEADS)}")
 
 
-def _relation_session(embedder: Embedder) -> Session:
+def _relation_session(embedder: Network) -> Session:
     if not embedder.has("relation"):
         raise ArgumentError(
             f"{embedder.bundle.path}: has no {embedder.precision} relation module for runtime "

@@ -144,6 +144,11 @@ class Device:
         return self._profile.space
 
     @property
+    def networks(self) -> NetworkPredictor:
+        """Predicts networks by their kernels; another one after each `update`."""
+        return self._networks
+
+    @property
     def measurements(self) -> list[Measurement]:
         """What was timed: `.name` (canonical architecture, or path of a model file), `.ms`,
         `.spread`, `.runs`, `.p90`. Networks of other spaces and of none come last.

@@ -121,8 +121,12 @@ class NetworkPredictor:
     def predict(self, networks: Sequence[Network], confidence: float) -> NetworkPrediction:
         """Milliseconds with their interval, (N,) each, of N networks."""
         rows = np.array([network.features for network in networks])
-        ms, low, high = self._adapted.predict(rows, confidence)
-        return NetworkPrediction.of(ms, low, high, [network.unknown for network in networks])
+        found = self.predict_features(rows, confidence)
+        return NetworkPrediction.of(*found, [network.unknown for network in networks])
+
+    def predict_features(self, rows: NDArray[np.float64], confidence: float) -> Prediction:
+        """The same of rows (N, C) of features, of `_core.network_columns`."""
+        return Prediction(*self._adapted.predict(rows, confidence))
 
     @functools.cached_property
     def _adapted(self) -> _core.AdaptedNetwork:
