@@ -84,6 +84,7 @@ def _classify(bundle: Bundle, rounds: int) -> list[dict[str, Any]]:
 
 def _classify_one(classifier: sdk.FewShotClassifier, rounds: int) -> dict[str, float]:
     embedder = classifier._embedder
+    assert isinstance(embedder, Embedder)
     generator = np.random.default_rng(0)
     shape = (SHOTS, embedder.height, embedder.width, 3)
     for number in range(CLASSES):

@@ -76,11 +76,17 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     compiling = _capabilities(commands, "compile", "assemble a bundle for devices")
     if "compile" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.compile import fewshot_command, latency_bundle, networks_bundle
+        from edgewise_converter.compile import (
+            fewshot_command,
+            latency_bundle,
+            networks_bundle,
+            retrieval_command,
+        )
 
         latency_bundle.add_parser(compiling)
         networks_bundle.add_parser(compiling)
         fewshot_command.add_parser(compiling)
+        retrieval_command.add_parser(compiling)
     inspection.add_parser(commands)
     reporting.add_report_parser(commands)
     measuring.add_parser(commands)

@@ -11,8 +11,11 @@ import pytest
 import torch
 
 from edgewise.spaces import get_space
+from edgewise_converter.compile.zoo_bundle import compile_zoo, write_zoo
 from edgewise_converter.latency.encodings.nasbench201 import operation_counts
 from edgewise_converter.latency.tables import LatencyTable
+
+from .small_zoo import SmallZoo, make_zoo
 
 DEVICES = ("gpu_1", "gpu_2", "cpu_a", "cpu_b", "phone_a", "phone_b", "board", "chip")
 POOL, QUERY = 120, 80
@@ -74,4 +77,19 @@ def data(table: LatencyTable, write_table: Callable[..., Path]) -> Path:
     (path.parent / "splits.json").write_text(json.dumps({"nasbench201": split}))
     info = {name: {"hardware": name, "family": name.split("_")[0]} for name in DEVICES}
     (path.parent / "devices.json").write_text(json.dumps(info))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallZoo:
+    """Two tasks of a zoo and their space."""
+    return make_zoo(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def zoo(small: SmallZoo) -> Path:
+    """That zoo as a device gets it."""
+    path = small.folder.parent / "zoo.safetensors"
+    compiled = compile_zoo(small.folder, small.space.entries)
+    write_zoo(path, "zoo", compiled, small.space, small.space.entries, seed=0, command="by hand")
     return path

@@ -18,7 +18,8 @@ class Node:
     """One operation of a deployed graph; shapes are (C, H, W) or (C,), the batch is 1.
 
     ``op`` and its ``weights``: ``conv`` (O, I / groups, K, K) and (O,); ``relu``, ``hard_swish``,
-    ``hard_sigmoid``, ``sqrt``; ``avg_pool`` (padding is not counted) and ``max_pool``; ``add`` and
+    ``hard_sigmoid``, ``sigmoid``, ``sqrt``; ``unit`` of (C,), brought to unit length;
+    ``avg_pool`` (padding is not counted) and ``max_pool``; ``add`` and
     ``mul`` of two values, of which one may be (C, 1, 1); ``add_constant`` of the value's shape;
     ``scale`` (C,) and (C,), multiply then add, a channel each; ``mean`` over H and W, to (C,) or
     (C, 1, 1); ``channel_shuffle``, which deals the channels out to ``groups``; ``concat`` of the
@@ -52,7 +53,7 @@ class Graph:
     """
 
     input: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     output: str
     output_shape: tuple[int, ...]
     nodes: tuple[Node, ...]

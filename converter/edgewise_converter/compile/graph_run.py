@@ -17,8 +17,8 @@ def run_graph(graph: Graph, images: Tensor, watch: Watch | None = None) -> Tenso
     """Run it on a batch.
 
     Args:
-        graph: of the operations that embedders have.
-        images: (B, C, H, W) float32.
+        graph: of the operations that embedders and networks of a zoo have.
+        images: (B, *input_shape) float32.
         watch: told of every value, by name, as it is computed.
 
     Returns:
@@ -52,5 +52,17 @@ def _apply(node: Node, inputs: list[Tensor]) -> Tensor:
         case "sqrt":
             return torch.sqrt(source)
         case "mean":
-            return source.mean((2, 3))
-    raise AssertionError(f"no embedder has the operation {node.op}")
+            return source.mean((2, 3), keepdim=len(node.shape) == 3)
+        case "mul":
+            return source * inputs[1]
+        case "linear":
+            return F.linear(source, *weights)
+        case "hard_swish":
+            return F.hardswish(source)
+        case "hard_sigmoid":
+            return F.hardsigmoid(source)
+        case "sigmoid":
+            return torch.sigmoid(source)
+        case "unit":
+            return F.normalize(source, dim=1)
+    raise AssertionError(f"nothing that is checked here has the operation {node.op}")

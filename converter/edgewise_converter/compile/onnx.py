@@ -136,6 +136,10 @@ def _nodes(node: Node, weights: list[str]) -> Iterable[Any]:
             yield helper.make_node("HardSwish", inputs, outputs)
         case "hard_sigmoid":
             yield helper.make_node("HardSigmoid", inputs, outputs, alpha=1 / 6, beta=0.5)
+        case "sigmoid":
+            yield helper.make_node("Sigmoid", inputs, outputs)
+        case "unit":
+            yield helper.make_node("LpNormalization", inputs, outputs, axis=1, p=2)
         case "mul":
             yield helper.make_node("Mul", inputs, outputs)
         case "concat":

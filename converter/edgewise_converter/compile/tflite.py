@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from edgewise_converter.compile.graph import Graph, Node
 
+_ELEMENTWISE = {
+    "relu": "RELU",
+    "hard_swish": "HARD_SWISH",
+    "sigmoid": "LOGISTIC",
+    "sqrt": "SQRT",
+}
 _FUSING = ("conv", "linear", "add", "add_constant", "scale")
 #: The first version of CONV_2D that knows groups.
 _GROUPED_CONV = 6
@@ -154,8 +160,13 @@ def _pool(writer: TfliteWriter, node: Node) -> None:
 
 
 def _elementwise(writer: TfliteWriter, node: Node) -> None:
-    code = {"relu": "RELU", "hard_swish": "HARD_SWISH", "sqrt": "SQRT"}[node.op]
+    code = _ELEMENTWISE[node.op]
     writer.operator(code, node.inputs, writer.value(node.output, _channels_last(node.shape)))
+
+
+def _unit(writer: TfliteWriter, node: Node) -> None:
+    value = writer.value(node.output, node.shape)
+    writer.operator("L2_NORMALIZATION", node.inputs, value, schema.L2NormOptionsT())
 
 
 def _hard_sigmoid(writer: TfliteWriter, node: Node) -> None:
@@ -277,6 +288,8 @@ _OPERATORS = {
     "relu": _elementwise,
     "hard_swish": _elementwise,
     "sqrt": _elementwise,
+    "sigmoid": _elementwise,
+    "unit": _unit,
     "hard_sigmoid": _hard_sigmoid,
     "mul": _mul,
     "concat": _concat,

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from edgewise.bundle import Bundle, write_bundle
 from edgewise.errors import BundleError
@@ -21,6 +20,7 @@ from edgewise_converter.retrieval.choice import parse_choice
 from edgewise_converter.retrieval.entries import Entry, FineTuning, set_statistics
 from edgewise_converter.retrieval.supernet import Supernet
 from edgewise_converter.retrieval.tasks import Task
+from edgewise_converter.spaces.mobile import Classifier
 
 _PREFIX = "supernet."
 
@@ -88,7 +88,7 @@ def write_task(
     write_bundle(path, kind="zoo", name=task.name, manifest=manifest, tensors=tensors)
 
 
-def read_network(bundle: Bundle, number: int) -> nn.Module:
+def read_network(bundle: Bundle, number: int) -> Classifier:
     """The ``number``-th network of a task's file, as it was scored.
 
     Raises:

@@ -26,12 +26,12 @@ class Dense:
     @property
     def inputs(self) -> int:
         """How many numbers it takes."""
-        return self.layers[0][0].shape[0]
+        return int(self.layers[0][0].shape[0])
 
     @property
     def outputs(self) -> int:
         """How many numbers it gives."""
-        return self.layers[-1][0].shape[1]
+        return int(self.layers[-1][0].shape[1])
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, inputs) to (N, outputs)."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ArgumentError
 from ..fewshot import FewShotClassifier
+from ..fewshot.pictures import is_one
+from ..latency.prediction import Prediction
 from .entry import Entry
 from .network import ZooNetwork
 
@@ -28,17 +30,30 @@ class Hit:
     """That is predicted of it on the pictures' classes once fine-tuned to them, share of one."""
     cosine: float
     """Between the pictures and the network, in the space of both."""
-    predicted_ms: float | None
-    """One picture on the device that was asked for; None where there is none."""
-    predicted_low: float | None
-    predicted_high: float | None
-    """Ends of the interval that holds the true milliseconds with a confidence of 0.9."""
+    predicted: Prediction | None
+    """Of one picture on the device that was asked for, with an interval of confidence 0.9; None
+    where there is no device."""
     _file: ZooFile
 
     @property
     def name(self) -> str:
         """Of the entry."""
         return self.entry.name
+
+    @property
+    def predicted_ms(self) -> float | None:
+        """Of one picture on the device; None where there is none."""
+        return None if self.predicted is None else float(self.predicted.ms)
+
+    @property
+    def predicted_low(self) -> float | None:
+        """Lower end of the interval."""
+        return None if self.predicted is None else float(self.predicted.low)
+
+    @property
+    def predicted_high(self) -> float | None:
+        """Upper end of the interval, which keeps to `max_ms`."""
+        return None if self.predicted is None else float(self.predicted.high)
 
     @property
     def task(self) -> str:
@@ -79,14 +94,15 @@ class Hit:
             ArgumentError: not one label for each picture.
             PictureError: a picture that cannot be used, named.
         """
-        if len(images) != len(labels):
+        pictures: list[Any] = [images] if is_one(images) else [*cast("Sequence[Any]", images)]
+        if len(pictures) != len(labels):
             raise ArgumentError(
-                f"there are {len(images)} pictures and {len(labels)} labels; give one for each"
+                f"there are {len(pictures)} pictures and {len(labels)} labels; give one for each"
             )
         classifier = FewShotClassifier(self.load(runtime, threads))
         names = [str(label) for label in labels]
         for name in dict.fromkeys(names):
-            own = [image for image, label in zip(images, names, strict=True) if label == name]
+            own = [image for image, label in zip(pictures, names, strict=True) if label == name]
             classifier.add(name, own)
         return classifier
 

@@ -57,8 +57,7 @@ class Index:
     def expect(self, query: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,) accuracies that are expected of networks for a query (D,) of unit length."""
         networks = self.rows[numbers] * self.scales[numbers, None]
-        pairs = np.concatenate(
-            [np.broadcast_to(query, networks.shape), networks, query * networks], 1
-        )
+        asked = np.broadcast_to(query, networks.shape)
+        pairs = np.concatenate([asked, networks, query * networks], axis=1)
         logits = self.performance(pairs)[:, 0].astype(np.float64)
         return (0.5 * (1 + np.tanh(0.5 * logits))).astype(np.float32)  # sigmoid, never overflowing

@@ -60,7 +60,8 @@ class Limits:
             if limit is not None:
                 assert taken is not None
                 ratios.append(taken / float(limit))
-        return np.max(ratios, axis=0)
+        most: Floats = np.max(ratios, axis=0)
+        return most
 
     def __str__(self) -> str:
         limits = [

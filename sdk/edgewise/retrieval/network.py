@@ -63,7 +63,7 @@ class ZooNetwork:
         self._threads = positive_int("threads", threads)
         engine, model = _choose(file, entry, runtime)
         self.runtime = engine.name
-        self._session = engine.load(model, threads=self._threads)
+        self._session = self._open(engine, model)
         self._check(self._session)
         self._head = file.head(entry)
 
@@ -121,6 +121,12 @@ class ZooNetwork:
         found = ready(images, self.height, self.width)
         return [picture for picture in found if picture is not None]
 
+    def _open(self, engine: Runtime, model: bytes) -> Session:
+        try:
+            return engine.load(model, threads=self._threads)
+        except ArgumentError as error:
+            raise BundleError(f"{self.bundle.path}: {self.name!r}: {error}") from error
+
     def _check(self, session: Session) -> None:
         wanted = [(1, self.height, self.width, 3), (1, self.dim)]
         found = [tensor.shape for tensor in (*session.inputs, *session.outputs)]
@@ -148,7 +154,7 @@ def _choose(file: ZooFile, entry: Entry, runtime: str) -> tuple[Runtime, bytes]:
 
 
 def open_entry(zoo: str | Path | Bundle, name: str, *, runtime: str, threads: int) -> ZooNetwork:
-    """The network of that name of a zoo; raises BundleError when there is none, and as the above."""
+    """The network of that name; raises BundleError when there is none, and as `ZooNetwork`."""
     file = ZooFile(open_zoo(zoo))
     for entry in file.entries:
         if entry.name == name:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class ModelZoo:
         return len(self._file.entries)
 
     def __getitem__(self, which: int | str) -> Entry:
-        """The entry of a number, from 0, or of a name; IndexError or KeyError when there is none."""
+        """The entry of a number, from 0, or of a name; IndexError or KeyError for none."""
         if isinstance(which, str):
             for entry in self._file.entries:
                 if entry.name == which:
@@ -222,11 +222,11 @@ class ModelZoo:
         for number, cosine, accuracy in zip(
             *self._file.index.search(statistics, k, mask), strict=True
         ):
-            predicted: list[float | None] = [None] * 3
+            predicted = None
             if times is not None:
-                predicted = [float(value[number]) for value in times]
+                predicted = Prediction(*(float(value[number]) for value in times))
             entry = self._file.entries[number]
-            hits.append(Hit(entry, float(accuracy), float(cosine), *predicted, self._file))
+            hits.append(Hit(entry, float(accuracy), float(cosine), predicted, self._file))
         return hits
 
 
@@ -248,7 +248,7 @@ def _current(needed: bool) -> Device | None:
     except NotCalibratedError as error:
         if needed:
             raise NotCalibratedError(
-                f"max_ms needs a device, and {error}, or pass device="
+                f"milliseconds need a device, and {error}, or pass device="
             ) from None
     except EdgewiseError as error:
         if needed:
@@ -271,7 +271,7 @@ def _numbers(images: Pictures, labels: Sequence[Any] | NDArray[Any]) -> NDArray[
     """(N,) a number for each label; ArgumentError unless there is one a picture, of two classes."""
     if isinstance(labels, str) or not isinstance(labels, (Sequence, np.ndarray)):
         raise ArgumentError(f"labels are a sequence, one for each picture, not {labels!r}")
-    count = 1 if is_one(images) else len(images)
+    count = 1 if is_one(images) else len(cast("Sequence[Any]", images))
     if count == 0:
         raise ArgumentError("there are no pictures; give some of each class")
     if len(labels) != count:

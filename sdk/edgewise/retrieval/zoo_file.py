@@ -123,7 +123,7 @@ class ZooFile:
         )
         if shapes.ndim != 2 or shapes.shape[1] != 3 or shapes.dtype != np.uint32:
             raise ValueError(f"its layers are {shapes.shape}")
-        if (weights.dtype, scales.dtype, biases.dtype) != (np.int8, np.float32, np.float32):
+        if weights.dtype != np.int8 or scales.dtype != np.float32 or biases.dtype != np.float32:
             raise ValueError("its weights are of another dtype")
         return Layers(shapes, weights, scales, biases)
 
