@@ -128,8 +128,9 @@ def _queries(arguments: argparse.Namespace, table: ZooTable) -> list[TaskQueries
 
 def _train(arguments: argparse.Namespace) -> int:
     table = load_table(arguments.zoo)
-    queries, probes = _queries(arguments, table), _open_probes(arguments, table)
     config = PAPER if arguments.paper else _ours()
+    queries = _queries(arguments, table)
+    probes = _open_probes(arguments, table) if config.transfer else None
     space = train_space(
         TrainingData(table, queries, probes), config, ContrastiveConfig(seed=arguments.seed)
     )
