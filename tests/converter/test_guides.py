@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
         "docs/add-your-device.md",
         "docs/fewshot-embedder.md",
         "docs/fewshot-training.md",
+        "docs/retrieval.md",
         "README.md",
     ],
 )

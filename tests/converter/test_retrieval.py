@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +140,20 @@ def test_milliseconds_are_those_of_the_device(
             assert low < ms < high <= limit
     device.update(get_space("nasbench201").architectures()[77], 300.0)
     assert not np.allclose(models.predicted_ms(device).ms, found.ms)
+
+
+def test_the_supernet_s_own_space_is_asked_where_it_was_calibrated(
+    models: sdk.ModelZoo,
+) -> None:
+    space = get_space("supernet")
+    device = calibrate(
+        "supernet", measure=lambda arch: 0.1 + space.flops(arch) / 20e6, progress=False
+    )
+    archs = [str(entry.arch) for entry in models]
+    for ours, theirs in zip(models.predicted_ms(device), device.predict(archs, 0.9), strict=True):
+        assert np.array_equal(ours, theirs)
+    exact = [0.1 + entry.flops / 20e6 for entry in models]
+    np.testing.assert_allclose(models.predicted_ms(device).ms, exact, rtol=0.1)
 
 
 def test_without_a_device_there_are_no_milliseconds(small: SmallZoo, models: sdk.ModelZoo) -> None:
@@ -385,3 +400,63 @@ def test_retrieving_needs_no_torch_and_no_network(folder: Path, zoo: Path) -> No
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["drawn", "own pictures"])
+def test_the_example_calibrates_retrieves_and_classifies(
+    small: SmallZoo, zoo: Path, tmp_path: Path, own: bool
+) -> None:
+    command = [sys.executable, str(ROOT / "examples/retrieve.py"), "--zoo", str(zoo)]
+    command += ["--max-ms", "500"]
+    a_device()  # is the current one of later processes, too
+    if own:
+        images, labels = small.pictures(COLD)
+        for at, (image, label) in enumerate(zip(images, labels, strict=True)):
+            place = tmp_path / "own" / label
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{at}.png")
+        command += ["--pictures", str(tmp_path / "own")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "calibrating" not in lines[0]
+    assert lines[0].startswith("asked 6 networks")
+    assert len(lines) == 5
+    if own:
+        right, _, count = lines[-1].split("class: ")[1].split()[:3]
+        assert (int(count), COLD in lines[-1]) == (9, True)
+        assert int(right) >= 7
+    refused = subprocess.run(
+        [*command, "--max-ms", "0.000001"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "nothing keeps to" in refused.stdout
+
+
+@pytest.mark.slow
+def test_the_example_calibrates_where_there_is_no_profile(zoo: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples/retrieve.py"), "--zoo", str(zoo)]
+    done = subprocess.run(
+        [*command, "--max-ms", "500"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("calibrating this device\nasked 6 networks")
+
+
+def test_the_guide_runs(small: SmallZoo, zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its Python, with this zoo as the one that ships, and a device that is calibrated at once."""
+    text = (ROOT / "docs/retrieval.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    space = get_space("supernet")
+    block = block.replace(
+        '("supernet")', '("supernet", measure=lambda a: space.flops(a) / 1e8, progress=False)'
+    )
+    images, labels = small.pictures(WARM)
+    block = block.replace("sdk.ModelZoo()", "sdk.ModelZoo(path)")
+    exec(
+        compile(block, "guide", "exec"),
+        {"images": images, "labels": labels, "space": space, "path": zoo},
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(WARM)
+    assert lines[-1].startswith("(24, 160)")

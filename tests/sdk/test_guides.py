@@ -16,7 +16,7 @@ from edgewise.errors import ArchitectureError, ArgumentError
 from edgewise.latency import calibrate
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-GUIDES = [DOCS / f"{name}.md" for name in ("add-your-device", "search", "fewshot")]
+GUIDES = [DOCS / f"{name}.md" for name in ("add-your-device", "search", "fewshot", "retrieval")]
 
 # Devices a file is copied to; there its time is told, 1 ms and 1 ms for every 100 kB.
 PROGRAMS = {

@@ -56,6 +56,10 @@ def add_zoo_parser(commands: Any, given: Sequence[str]) -> None:
         from edgewise_converter.retrieval.space_command import add_probe_parser
 
         add_probe_parser(actions)
+    if "add" in given:
+        from edgewise_converter.compile.zoo_add_command import add_parser
+
+        add_parser(actions)
     listing: argparse.ArgumentParser = actions.add_parser("list", help="what a zoo holds")
     listing.add_argument("folder", type=Path)
     listing.set_defaults(run=_list)
