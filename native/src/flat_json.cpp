@@ -176,4 +176,12 @@ void throw_fault(const char* space, std::string_view text, const TextFault& faul
                                             "'; the form is " + form);
 }
 
+void append_values(std::string* text, const char* key, const std::uint8_t* values, int count) {
+  *text += key;
+  for (int i = 0; i < count; ++i) {
+    if (i > 0) *text += ',';
+    *text += static_cast<char>('0' + values[i]);
+  }
+}
+
 }  // namespace edgewise

@@ -1,9 +1,11 @@
-// Reads an object of numbers and lists of numbers: how `ofa` and `transformer` write an
-// architecture. Keys come in any order, with spaces or without. Allocates nothing, so that it can
+// Reads an object of numbers and lists of numbers: how the spaces of
+// `edgewise/json_space.hpp` write an architecture. Keys come in any order, with spaces or without. Allocates nothing, so that it can
 // run for every prediction; a fault is a place and a cause.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace edgewise {
@@ -37,5 +39,8 @@ bool read_flat_json(std::string_view text, const JsonField* fields, std::size_t 
 // Error(kArchitecture): "<space>: at character 3: <cause> in '<text>'; the form is <form>".
 [[noreturn]] void throw_fault(const char* space, std::string_view text, const TextFault& fault,
                               const char* form);
+
+// Appends `key` and `count` values of one digit each, commas between.
+void append_values(std::string* text, const char* key, const std::uint8_t* values, int count);
 
 }  // namespace edgewise

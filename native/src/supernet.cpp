@@ -30,36 +30,6 @@ const char* cause_at(std::size_t position) noexcept {
   return "a depth is none of 1, 2, 3";
 }
 
-// Reads codes that are not canonical yet; false and the fault when there is one.
-bool read(const Supernet& space, std::string_view text, std::uint8_t* codes,
-          TextFault* fault) noexcept {
-  std::array<JsonNumber, kCodes> numbers;
-  const JsonField fields[] = {
-      {"ks", JsonField::kList, &numbers[kKernels], kBlocks},
-      {"e", JsonField::kList, &numbers[kExpansions], kBlocks},
-      {"d", JsonField::kList, &numbers[kDepths], kStages},
-  };
-  if (!read_flat_json(text, fields, std::size(fields), fault)) return false;
-  for (int i = 0; i < kCodes; ++i) {
-    const double value = numbers[i].value;
-    const bool fits = value >= 0.0 && value <= 255.0;
-    codes[i] = fits ? static_cast<std::uint8_t>(value) : 0;
-    if (codes[i] != value) codes[i] = 0;  // which none may be
-  }
-  const std::size_t wrong = space.fault(codes);
-  if (wrong == kCodes) return true;
-  *fault = {numbers[wrong].position, cause_at(wrong), ""};
-  return false;
-}
-
-void append(std::string* text, const char* key, const std::uint8_t* codes, int count) {
-  *text += key;
-  for (int i = 0; i < count; ++i) {
-    if (i > 0) *text += ',';
-    *text += static_cast<char>('0' + codes[i]);
-  }
-}
-
 // Lowering.
 
 constexpr std::array<BottleneckStage, kStages> kStageSizes = {
@@ -70,19 +40,18 @@ constexpr int kFeatures = 160;
 
 }  // namespace
 
-bool Supernet::try_encode(const char* text, std::size_t length,
-                          std::uint8_t* codes) const noexcept {
-  TextFault ignored;
-  if (!read(*this, {text, length}, codes, &ignored)) return false;
-  canonical(codes);
-  return true;
-}
+const char* Supernet::form() const noexcept { return kForm; }
 
-void Supernet::explain(std::string_view text) const {
-  std::array<std::uint8_t, kCodes> codes;
-  TextFault fault;
-  read(*this, text, codes.data(), &fault);
-  throw_fault(name(), text, fault, kForm);
+bool Supernet::read(std::string_view text, std::uint8_t* codes,
+                    TextFault* fault) const noexcept {
+  std::array<JsonNumber, kCodes> numbers;
+  const JsonField fields[] = {
+      {"ks", JsonField::kList, &numbers[kKernels], kBlocks},
+      {"e", JsonField::kList, &numbers[kExpansions], kBlocks},
+      {"d", JsonField::kList, &numbers[kDepths], kStages},
+  };
+  if (!read_flat_json(text, fields, std::size(fields), fault)) return false;
+  return take_values(numbers.data(), cause_at, codes, fault);
 }
 
 std::string Supernet::decode(const std::uint8_t* given) const {
@@ -92,9 +61,9 @@ std::string Supernet::decode(const std::uint8_t* given) const {
   canonical(codes.data());
   std::string text;
   text.reserve(64);
-  append(&text, "{\"ks\":[", &codes[kKernels], kBlocks);
-  append(&text, "],\"e\":[", &codes[kExpansions], kBlocks);
-  append(&text, "],\"d\":[", &codes[kDepths], kStages);
+  append_values(&text, "{\"ks\":[", &codes[kKernels], kBlocks);
+  append_values(&text, "],\"e\":[", &codes[kExpansions], kBlocks);
+  append_values(&text, "],\"d\":[", &codes[kDepths], kStages);
   return text + "]}";
 }
 

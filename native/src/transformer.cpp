@@ -60,27 +60,6 @@ std::uint8_t nearest_code(const Column& column, const std::uint8_t* codes, doubl
   return near ? static_cast<std::uint8_t>(code) : 0;
 }
 
-bool read(std::string_view text, std::uint8_t* codes, TextFault* fault) noexcept {
-  std::array<JsonNumber, kCodes> numbers;
-  std::array<JsonField, kCodes> fields;
-  for (int i = 0; i < kCodes; ++i) {
-    fields[i] = {kColumns[i].key, JsonField::kNumber, &numbers[i]};
-  }
-  if (!read_flat_json(text, fields.data(), fields.size(), fault)) return false;
-  const auto convert = [&](bool averages) {
-    for (int i = 0; i < kCodes; ++i) {
-      const Column& column = kColumns[i];
-      if ((column.layers != kWhole) != averages) continue;
-      codes[i] = nearest_code(column, codes, numbers[i].value);
-      if (fits(column, codes, codes[i])) continue;
-      *fault = {numbers[i].position, "no network of the space has this", column.key};
-      return false;
-    }
-    return true;
-  };
-  return convert(/*averages=*/false) && convert(/*averages=*/true);  // layers come first
-}
-
 // `total / layers` with at most four decimals, the same on every machine and in every locale.
 std::string average(int total, int layers) {
   const long long scaled = (10000LL * total + layers / 2) / layers;
@@ -152,17 +131,28 @@ GraphValue memory_of(GraphBuilder& out, const std::vector<GraphValue>& encoded, 
 
 }  // namespace
 
-bool Transformer::try_encode(const char* text, std::size_t length,
-                             std::uint8_t* codes) const noexcept {
-  TextFault ignored;
-  return read({text, length}, codes, &ignored);
-}
+const char* Transformer::form() const noexcept { return kForm; }
 
-void Transformer::explain(std::string_view text) const {
-  std::array<std::uint8_t, kCodes> codes;
-  TextFault fault;
-  read(text, codes.data(), &fault);
-  throw_fault(name(), text, fault, kForm);
+bool Transformer::read(std::string_view text, std::uint8_t* codes,
+                       TextFault* fault) const noexcept {
+  std::array<JsonNumber, kCodes> numbers;
+  std::array<JsonField, kCodes> fields;
+  for (int i = 0; i < kCodes; ++i) {
+    fields[i] = {kColumns[i].key, JsonField::kNumber, &numbers[i]};
+  }
+  if (!read_flat_json(text, fields.data(), fields.size(), fault)) return false;
+  const auto convert = [&](bool averages) {
+    for (int i = 0; i < kCodes; ++i) {
+      const Column& column = kColumns[i];
+      if ((column.layers != kWhole) != averages) continue;
+      codes[i] = nearest_code(column, codes, numbers[i].value);
+      if (fits(column, codes, codes[i])) continue;
+      *fault = {numbers[i].position, "no network of the space has this", column.key};
+      return false;
+    }
+    return true;
+  };
+  return convert(/*averages=*/false) && convert(/*averages=*/true);  // layers come first
 }
 
 std::string Transformer::decode(const std::uint8_t* codes) const {

@@ -7,9 +7,25 @@ import json
 from pathlib import Path
 
 from .bundle import Bundle
+from .errors import BundleError
 
 BUNDLES = Path(__file__).resolve().parent / "bundles"
 """Where they lie."""
+
+
+def open_shipped(kind: str, bundle: str | Path | Bundle) -> Bundle:
+    """The bundle of a kind at a path, or for `default` the one that ships with the package.
+
+    Raises BundleError when there is none, or it is damaged or of another kind.
+    """
+    if isinstance(bundle, Bundle):
+        if bundle.kind != kind:
+            raise BundleError(f"{bundle.path}: is of kind {bundle.kind!r}, no {kind}")
+        return bundle
+    path = BUNDLES / f"{kind}.safetensors" if bundle == "default" else Path(bundle)
+    if bundle == "default" and not path.is_file():
+        raise BundleError(f"{path}: no {kind} ships with this build; pass the path of a bundle")
+    return Bundle.open(path, kind=kind)
 
 
 def describe(bundle: Bundle) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .library import ROOT, Installed, build_with_cmake, configure, run
+from .installation import ROOT, Installed, build_with_cmake, configure, run
 
 
 @pytest.fixture(scope="session")

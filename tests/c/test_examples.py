@@ -16,7 +16,7 @@ from edgewise.latency import calibrate
 from edgewise.latency.predictor import open_bundle
 from edgewise.spaces import get_space
 
-from .library import BUNDLES, ROOT, Installed, lines_of, run
+from .installation import BUNDLES, ROOT, Installed, lines_of, run
 
 SPACES = ("nasbench201", "fbnet", "ofa", "supernet")
 CLOSE = pytest.approx

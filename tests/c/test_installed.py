@@ -11,7 +11,7 @@ import pytest
 
 import edgewise
 
-from .library import (
+from .installation import (
     BUNDLES,
     ROOT,
     Installed,

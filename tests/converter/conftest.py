@@ -16,6 +16,7 @@ from edgewise_converter.latency.encodings.nasbench201 import operation_counts
 from edgewise_converter.latency.tables import LatencyTable
 
 from .small_zoo import SmallZoo, make_zoo
+from .zoo_data import write_data
 
 DEVICES = ("gpu_1", "gpu_2", "cpu_a", "cpu_b", "phone_a", "phone_b", "board", "chip")
 POOL, QUERY = 120, 80
@@ -78,6 +79,14 @@ def data(table: LatencyTable, write_table: Callable[..., Path]) -> Path:
     info = {name: {"hardware": name, "family": name.split("_")[0]} for name in DEVICES}
     (path.parent / "devices.json").write_text(json.dumps(info))
     return path
+
+
+@pytest.fixture(scope="session")
+def picture_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures as the real one is, but small."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

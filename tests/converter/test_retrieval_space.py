@@ -43,7 +43,7 @@ from edgewise_converter.retrieval.zoo_build import FolderTasks, build_zoo
 from edgewise_converter.retrieval.zoo_files import read_network
 from edgewise_converter.retrieval.zoo_table import ZooTable, load_table
 
-from .zoo_data import pictures, write_data, write_quick_supernet
+from .zoo_data import pictures, write_quick_supernet
 
 OURS = SpaceConfig(("mean", "separation"), masked=True, weighted=True, transfer=True, hidden=16)
 
@@ -56,20 +56,15 @@ class FewTasks(FolderTasks):
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_data(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def zoo(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def zoo(picture_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo of four tasks with three networks each."""
     folder = tmp_path_factory.mktemp("zoo")
     supernet = folder / "supernet.safetensors"
-    write_quick_supernet(supernet, data)
+    write_quick_supernet(supernet, picture_data)
     settings = FineTuning(steps=8, batch=16, rate=0.05, networks=3)
-    build_zoo(folder / "zoo", supernet, FewTasks(data, "meta_train", 0), settings, workers=1)
+    build_zoo(
+        folder / "zoo", supernet, FewTasks(picture_data, "meta_train", 0), settings, workers=1
+    )
     return folder / "zoo"
 
 
@@ -258,23 +253,23 @@ def test_a_network_learns_a_few_pictures() -> None:
     assert found.steps_to(1.1) is None
 
 
-def test_probes_and_table_of_a_real_zoo(data: Path, zoo: Path) -> None:
+def test_probes_and_table_of_a_real_zoo(picture_data: Path, zoo: Path) -> None:
     table = load_table(zoo)
     assert len(table) == 12
     assert table.functional.shape == (12, FEATURES)
     network = read_network(Bundle.open(table.files[0], kind="zoo"), 0)
-    sets = [probe_set(task) for task in FewTasks(data, "meta_train", 0)()]
+    sets = [probe_set(task) for task in FewTasks(picture_data, "meta_train", 0)()]
     worth = probe(network, sets)
     assert worth.shape == (4,)
     assert worth[0] > 0.5  # three colours, which any features tell apart
     with pytest.raises(ArgumentError, match="holds no zoo"):
-        load_table(data)
+        load_table(picture_data)
 
 
 def test_commands_from_a_zoo_to_a_table(
-    data: Path, zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    picture_data: Path, zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["--data", str(data), "--zoo", str(zoo), "--probes", str(tmp_path / "probes")]
+    given = ["--data", str(picture_data), "--zoo", str(zoo), "--probes", str(tmp_path / "probes")]
     space, result = tmp_path / "space.safetensors", tmp_path / "found.json"
     assert cli.main(["train", "retrieval", *given, "--output", str(space)]) == 1
     assert "is not probed" in capsys.readouterr().err

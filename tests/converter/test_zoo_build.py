@@ -32,27 +32,20 @@ from edgewise_converter.retrieval.tasks import Task, load_tasks, make_task
 from edgewise_converter.retrieval.zoo_build import FolderTasks, build_zoo, task_file
 from edgewise_converter.retrieval.zoo_files import read_network, read_supernet
 
-from .zoo_data import LARGE, SMALL_SETS, pictures, write_data, write_quick_supernet
+from .zoo_data import LARGE, SMALL_SETS, pictures, write_quick_supernet
 
 QUICK = FineTuning(steps=5, batch=16, networks=3)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_data(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def supernet(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def supernet(picture_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("supernet") / "supernet.safetensors"
-    write_quick_supernet(path, data)
+    write_quick_supernet(path, picture_data)
     return path
 
 
-def tasks_of(data: Path) -> FolderTasks:
-    return FolderTasks(data, "meta_test", 0, data / "cache")
+def tasks_of(picture_data: Path) -> FolderTasks:
+    return FolderTasks(picture_data, "meta_test", 0, picture_data / "cache")
 
 
 def test_a_task_has_every_class_in_every_part_and_no_picture_twice() -> None:
@@ -70,25 +63,25 @@ def test_a_task_has_every_class_in_every_part_and_no_picture_twice() -> None:
     assert not np.array_equal(make_task("some", images, images.classes[1:5], 1).train, task.train)
 
 
-def test_what_is_no_task(data: Path) -> None:
+def test_what_is_no_task(picture_data: Path) -> None:
     images = pictures("made up", 3, 4, 1)
     with pytest.raises(ArgumentError, match="has 1 classes"):
         make_task("one", images, images.classes[:1], 0)
     with pytest.raises(ArgumentError, match="has 4 pictures"):
         make_task("few", images, images.classes, 0)
     with pytest.raises(ArgumentError, match="unknown group 'all'"):
-        load_tasks(data, "all")
+        load_tasks(picture_data, "all")
 
 
-def test_tasks_keep_to_their_part_of_the_classes(data: Path) -> None:
-    splits = json.loads((data / "splits.json").read_text())
+def test_tasks_keep_to_their_part_of_the_classes(picture_data: Path) -> None:
+    splits = json.loads((picture_data / "splits.json").read_text())
     allowed = {name: splits[split] for split, name in LARGE.items()}
-    cache = data / "cache"
-    held_out = load_tasks(data, "held_out", cache=cache)
+    cache = picture_data / "cache"
+    held_out = load_tasks(picture_data, "held_out", cache=cache)
     assert len(held_out) == 20
     for task in held_out:
         assert set(task.classes) <= set(allowed[task.images.name]["test"])
-    training = load_tasks(data, "meta_train", cache=cache)
+    training = load_tasks(picture_data, "meta_train", cache=cache)
     assert len({task.name for task in training}) == len(training) >= 80
     names = {task.name for task in training}
     assert {"cifar100/warm", "cifar100/cold", "omniglot/A", *SMALL_SETS[:2]} <= names
@@ -97,11 +90,13 @@ def test_tasks_keep_to_their_part_of_the_classes(data: Path) -> None:
             assert set(task.classes) <= set(allowed[task.images.name]["train"])
         else:
             assert task.name in SMALL_SETS[:2]
-    assert [task.name for task in load_tasks(data, "meta_test", cache=cache)] == list(SMALL_SETS)
+    assert [task.name for task in load_tasks(picture_data, "meta_test", cache=cache)] == list(
+        SMALL_SETS
+    )
 
 
-def test_training_is_resumed_as_if_never_stopped(data: Path, tmp_path: Path) -> None:
-    base = base_pictures([open_benchmark("cifar_fs", data, cache=data / "cache")])
+def test_training_is_resumed_as_if_never_stopped(picture_data: Path, tmp_path: Path) -> None:
+    base = base_pictures([open_benchmark("cifar_fs", picture_data, cache=picture_data / "cache")])
     assert (base.classes, len(base.rows)) == (6, 60)
     config = PretrainingConfig(steps=4, batch=16, keep_every=2)
     whole = pretrain(base, config)
@@ -148,11 +143,11 @@ def test_fine_tuning_learns_a_task() -> None:
 
 
 def test_a_zoo_holds_the_networks_that_were_scored(
-    data: Path, supernet: Path, tmp_path: Path
+    picture_data: Path, supernet: Path, tmp_path: Path
 ) -> None:
-    files = build_zoo(tmp_path, supernet, tasks_of(data), QUICK, workers=1)
+    files = build_zoo(tmp_path, supernet, tasks_of(picture_data), QUICK, workers=1)
     assert files == [task_file(tmp_path, name) for name in SMALL_SETS]
-    tasks = {task.name: task for task in tasks_of(data)()}
+    tasks = {task.name: task for task in tasks_of(picture_data)()}
     for path in files:
         bundle = Bundle.open(path, kind="zoo")
         bundle.verify()
@@ -180,33 +175,35 @@ def accuracy(network: torch.nn.Module, task: Task) -> float:
 
 
 def test_a_build_goes_on_where_it_was_and_ends_alike(
-    data: Path, supernet: Path, tmp_path: Path
+    picture_data: Path, supernet: Path, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    files = build_zoo(first, supernet, tasks_of(data), QUICK, workers=1)
+    files = build_zoo(first, supernet, tasks_of(picture_data), QUICK, workers=1)
     second.mkdir()
     kept = second / files[1].name
     kept.write_bytes(files[1].read_bytes())
     stamp = kept.stat().st_mtime_ns
-    for path in build_zoo(second, supernet, tasks_of(data), QUICK, workers=1):
+    for path in build_zoo(second, supernet, tasks_of(picture_data), QUICK, workers=1):
         ours, theirs = Bundle.open(path), Bundle.open(first / path.name)
         assert ours.manifest["sha256"] == theirs.manifest["sha256"]
         assert ours.manifest["entries"] == theirs.manifest["entries"]
     assert kept.stat().st_mtime_ns == stamp
     other = FineTuning(steps=6, batch=16, networks=3)
     with pytest.raises(ArgumentError, match="made with other settings"):
-        build_zoo(second, supernet, tasks_of(data), other, workers=1)
+        build_zoo(second, supernet, tasks_of(picture_data), other, workers=1)
     kept.write_bytes(kept.read_bytes()[:1000])
     with pytest.raises(BundleError, match="delete it and build again"):
-        build_zoo(second, supernet, tasks_of(data), QUICK, workers=1)
+        build_zoo(second, supernet, tasks_of(picture_data), QUICK, workers=1)
 
 
 @pytest.mark.slow
-def test_a_killed_build_leaves_whole_files_only(data: Path, supernet: Path, tmp_path: Path) -> None:
+def test_a_killed_build_leaves_whole_files_only(
+    picture_data: Path, supernet: Path, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "edgewise_converter.cli", "zoo", "build"]
-    command += ["--data", str(data), "--supernet", str(supernet), "--output", str(tmp_path)]
+    command += ["--data", str(picture_data), "--supernet", str(supernet), "--output", str(tmp_path)]
     command += ["--group", "meta_test", "--steps", "5", "--networks", "3", "--workers", "1"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(data / "home")}
+    environment = os.environ | {"XDG_CACHE_HOME": str(picture_data / "home")}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("*.safetensors")) and process.poll() is None:
@@ -224,17 +221,17 @@ def test_a_killed_build_leaves_whole_files_only(data: Path, supernet: Path, tmp_
 
 @pytest.mark.slow
 def test_a_cluster_of_two_workers_builds_the_same(
-    data: Path, supernet: Path, tmp_path: Path
+    picture_data: Path, supernet: Path, tmp_path: Path
 ) -> None:
     distributed = pytest.importorskip("distributed")
-    here = build_zoo(tmp_path / "here", supernet, tasks_of(data), QUICK, workers=1)
+    here = build_zoo(tmp_path / "here", supernet, tasks_of(picture_data), QUICK, workers=1)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None
     ) as cluster:
         there = build_zoo(
             tmp_path / "there",
             supernet,
-            tasks_of(data),
+            tasks_of(picture_data),
             QUICK,
             backend="dask",
             address=cluster.scheduler_address,
@@ -244,11 +241,11 @@ def test_a_cluster_of_two_workers_builds_the_same(
         assert mine["entries"] == other["entries"]
 
 
-def test_what_cannot_be_built(data: Path, supernet: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_built(picture_data: Path, supernet: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="unknown backend 'cloud'"):
-        build_zoo(tmp_path, supernet, tasks_of(data), QUICK, backend="cloud")
+        build_zoo(tmp_path, supernet, tasks_of(picture_data), QUICK, backend="cloud")
     with pytest.raises(BundleError, match="absent"):
-        build_zoo(tmp_path, tmp_path / "absent", tasks_of(data), QUICK)
+        build_zoo(tmp_path, tmp_path / "absent", tasks_of(picture_data), QUICK)
     assert read_supernet(supernet).head.out_features == 6
 
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "edgewise/space.hpp"
+#include "edgewise/json_space.hpp"
 
 namespace edgewise {
 namespace ofa {
@@ -32,19 +32,20 @@ inline constexpr int kCodes = kResolution + 1;
 
 // An architecture is '{"ks":[20 numbers],"e":[20 numbers],"d":[5 numbers],"r":176}'. Blocks beyond
 // their stage's depth count as kernel 3, expansion 3.
-class OnceForAll final : public Space {
+class OnceForAll final : public JsonSpace {
  public:
   const char* name() const noexcept override { return "ofa"; }
   std::size_t size() const noexcept override { return 0; }
   std::size_t code_length() const noexcept override { return ofa::kCodes; }
-  bool try_encode(const char* text, std::size_t length,
-                  std::uint8_t* codes) const noexcept override;
-  [[noreturn]] void explain(std::string_view text) const override;
   std::string decode(const std::uint8_t* codes) const override;
   std::vector<std::vector<std::uint8_t>> choices() const override;
   std::size_t fault(const std::uint8_t* codes) const noexcept override;
   void canonical(std::uint8_t* codes) const noexcept override;
   KernelGraph lower(const std::uint8_t* codes, std::string_view semantics) const override;
+
+ protected:
+  const char* form() const noexcept override;
+  bool read(std::string_view text, std::uint8_t* codes, TextFault* fault) const noexcept override;
 };
 
 }  // namespace edgewise

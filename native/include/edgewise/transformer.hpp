@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "edgewise/space.hpp"
+#include "edgewise/json_space.hpp"
 
 namespace edgewise {
 namespace transformer {
@@ -38,14 +38,11 @@ enum Code {
 //
 // HAT's search space: widths 512 and 640; 6 encoder and 1 to 6 decoder layers; feed-forward widths
 // of 512 to 3072; 2, 4 or 8 heads; attention to the last 1 to 3 encoder layers.
-class Transformer final : public Space {
+class Transformer final : public JsonSpace {
  public:
   const char* name() const noexcept override { return "transformer"; }
   std::size_t size() const noexcept override { return 0; }
   std::size_t code_length() const noexcept override { return transformer::kCodes; }
-  bool try_encode(const char* text, std::size_t length,
-                  std::uint8_t* codes) const noexcept override;
-  [[noreturn]] void explain(std::string_view text) const override;
   std::string decode(const std::uint8_t* codes) const override;
   std::vector<std::vector<std::uint8_t>> choices() const override;
   std::size_t fault(const std::uint8_t* codes) const noexcept override;
@@ -57,6 +54,10 @@ class Transformer final : public Space {
   // over 30 places, which multiplies as much. The sums are divided over the layers as evenly as
   // they go. Queries, keys and values are 512 wide, the vocabulary holds 32,768.
   KernelGraph lower(const std::uint8_t* codes, std::string_view semantics) const override;
+
+ protected:
+  const char* form() const noexcept override;
+  bool read(std::string_view text, std::uint8_t* codes, TextFault* fault) const noexcept override;
 };
 
 }  // namespace edgewise

@@ -13,7 +13,7 @@ from ..arguments import positive_int
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError, RuntimeUnavailableError
 from ..runtimes import RUNTIMES, Runtime, Session, get_runtime
-from ..shipped import BUNDLES, describe
+from ..shipped import describe, open_shipped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,14 +140,7 @@ def open_embedder(embedder: str | Path | Bundle) -> Bundle:
 
     Raises BundleError when there is none, or it is damaged or of another kind.
     """
-    if isinstance(embedder, Bundle):
-        if embedder.kind != "embedder":
-            raise BundleError(f"{embedder.path}: is of kind {embedder.kind!r}, no embedder")
-        return embedder
-    path = BUNDLES / "embedder.safetensors" if embedder == "default" else Path(embedder)
-    if embedder == "default" and not path.is_file():
-        raise BundleError(f"{path}: no embedder ships with this build; pass the path of a bundle")
-    return Bundle.open(path, kind="embedder")
+    return open_shipped("embedder", embedder)
 
 
 def calibration_of(bundle: Bundle, head: str) -> Calibration:

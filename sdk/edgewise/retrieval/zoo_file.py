@@ -20,7 +20,7 @@ import numpy as np
 from .. import _core
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError
-from ..shipped import BUNDLES
+from ..shipped import open_shipped
 from .dense import read_dense
 from .entry import Entry, read_entry
 from .index import Index
@@ -47,14 +47,7 @@ def open_zoo(zoo: str | Path | Bundle) -> Bundle:
 
     Raises BundleError when there is none, or it is damaged or of another kind.
     """
-    if isinstance(zoo, Bundle):
-        if zoo.kind != "zoo":
-            raise BundleError(f"{zoo.path}: is of kind {zoo.kind!r}, no zoo")
-        return zoo
-    path = BUNDLES / "zoo.safetensors" if zoo == "default" else Path(zoo)
-    if zoo == "default" and not path.is_file():
-        raise BundleError(f"{path}: no zoo ships with this build; pass the path of a zoo's bundle")
-    return Bundle.open(path, kind="zoo")
+    return open_shipped("zoo", zoo)
 
 
 class ZooFile:
