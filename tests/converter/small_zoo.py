@@ -72,7 +72,9 @@ def make_zoo(folder: Path) -> SmallZoo:
     for task in tasks:
         tuned = fine_tune(supernet, task, SETTINGS)
         entries = list(cut_entries(tuned, task, SETTINGS))
-        write_task(task_file(zoo, task.name), task, tuned, entries, SETTINGS)
+        write_task(
+            task_file(zoo, task.name), task, tuned, entries, SETTINGS, pretrained_on=["omniglot"]
+        )
     return SmallZoo(zoo, by_hand(tasks), {task.name: task for task in tasks})
 
 

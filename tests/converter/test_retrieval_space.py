@@ -11,7 +11,10 @@ import torch
 
 from edgewise.bundle import Bundle
 from edgewise.errors import ArgumentError, BundleError
+from edgewise.fewshot.embedder import open_embedder as open_bundle
 from edgewise_converter import cli
+from edgewise_converter.fewshot.embedder_calibration import Part
+from edgewise_converter.fewshot.embedders import open_embedder
 from edgewise_converter.retrieval.choice import largest, parse_choice, smallest
 from edgewise_converter.retrieval.contrastive import (
     ContrastiveConfig,
@@ -19,8 +22,9 @@ from edgewise_converter.retrieval.contrastive import (
     contrastive_loss,
     train_space,
 )
-from edgewise_converter.retrieval.encoders import DIM, SpaceConfig, describe
+from edgewise_converter.retrieval.encoders import DIM, Space, SpaceConfig, describe
 from edgewise_converter.retrieval.entries import FineTuning
+from edgewise_converter.retrieval.head_calibration import calibrate_heads, calibrate_parts
 from edgewise_converter.retrieval.probe_zoo import Probes
 from edgewise_converter.retrieval.probes import probe, probe_set, ridge_scores
 from edgewise_converter.retrieval.queries import Embedded, TaskQueries, draw_balanced
@@ -43,7 +47,7 @@ from edgewise_converter.retrieval.zoo_build import FolderTasks, build_zoo
 from edgewise_converter.retrieval.zoo_files import read_network
 from edgewise_converter.retrieval.zoo_table import ZooTable, load_table
 
-from .zoo_data import pictures, write_quick_supernet
+from .zoo_data import SMALL_SETS, pictures, write_quick_supernet
 
 OURS = SpaceConfig(("mean", "separation"), masked=True, weighted=True, transfer=True, hidden=16)
 
@@ -79,6 +83,7 @@ def made_up(seed: int = 0) -> tuple[ZooTable, list[TaskQueries], Probes]:
     table = ZooTable(
         files=tuple(Path(name) for name in names),
         tasks=names,
+        trained_on=tuple((name,) for name in names),
         file=file,
         number=np.tile(np.arange(4), 6),
         choices=tuple([largest(), smallest()] * 12),
@@ -266,6 +271,36 @@ def test_probes_and_table_of_a_real_zoo(picture_data: Path, zoo: Path) -> None:
         load_table(picture_data)
 
 
+def test_heads_are_calibrated_by_the_networks_that_would_be_found(zoo: Path) -> None:
+    table = load_table(zoo)
+    embedder = open_embedder("default")
+    torch.manual_seed(0)
+    dim = open_bundle("default").manifest["embedder"]["dim"]
+    space = Space(OURS, dim).eval().requires_grad_(requires_grad=False)
+    images = pictures("colours", 12, 24, 3)
+    task = make_task("colours", images, images.classes, 0)
+    found = calibrate_heads(table, [0, 3, 7], space, [task], embedder)
+    assert found.networks == 3
+    assert found.temperature > 1
+    assert 0.5 < found.auroc <= 1  # colours, which any features tell apart
+    assert 0 < found.threshold < 1
+
+
+def test_a_head_that_confuses_its_classes_is_less_sure() -> None:
+    generator = np.random.default_rng(0)
+    centres = np.repeat(generator.normal(size=(10, 32)), 20, 0)
+    parts = [
+        Part((centres + generator.normal(0, noise, centres.shape)).astype(np.float32), [20] * 10)
+        for noise in (0.3, 3.0)
+    ]
+    clear, confused = (calibrate_parts([part]) for part in parts)
+    assert clear.temperature > 2 * confused.temperature
+    assert clear.auroc > 0.99
+    assert confused.auroc < 0.8
+    assert clear.threshold > confused.threshold
+    assert clear.calibration_error < 0.1
+
+
 def test_commands_from_a_zoo_to_a_table(
     picture_data: Path, zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,7 +312,9 @@ def test_commands_from_a_zoo_to_a_table(
     assert "4 networks on" in capsys.readouterr().out
     assert cli.main(["train", "retrieval", *given, "--output", str(space)]) == 0
     assert "median rank" in capsys.readouterr().out
-    assert read_space(space)[1]["trained_on"] == list(load_table(zoo).tasks)
+    about = read_space(space)[1]
+    assert about["tasks"] == list(load_table(zoo).tasks)
+    assert sorted(about["trained_on"]) == sorted(["made up", "cifar100", *SMALL_SETS[:2]])
     trial = ["evaluate", "retrieval", *given, "--space", f"edgewise={space}", "--steps", "2"]
     trial += ["--runs", str(tmp_path / "runs"), "--group", "meta_test", "--seeds", "1"]
     trial += ["--random", "1", "--workers", "1", "--json", str(result)]

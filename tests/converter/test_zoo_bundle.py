@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_the_bundle_holds_what_was_chosen(small: SmallZoo, zoo: Path) -> None:
     # Both tasks have the largest and the smallest: of those there is one skeleton each.
     assert len({entry.model for entry in found}) == len({entry.arch for entry in found}) < 6
     about = bundle.manifest
-    assert about["trained_on"] == ["made up", "cifar100", "omniglot"]
+    assert about["trained_on"] == ["made up", "omniglot", "cifar100"]
     assert about["metrics"]["R@1"] == 1.0
     assert {each["runtime"] for each in about["metrics"]["parity"]["networks"]} == set(
         available_runtimes()
@@ -166,13 +167,16 @@ def test_entries_are_chosen_by_name(small: SmallZoo, tmp_path: Path) -> None:
 
 def test_what_may_ship() -> None:
     assert may_ship(["cifar100", "omniglot"])
+    assert may_ship(["cifar100 (training classes of cifar_fs)"])
     assert not may_ship(["cifar100", "pokemon"])
     assert licence_note(["omniglot", "pokemon"]) == (
         "Omniglot (Lake et al. 2015): MIT; pokemon: no permissive licence stated"
     )
 
 
-def write_a_space(path: Path, embedder: str) -> Path:
+def write_a_space(
+    path: Path, embedder: str, trained_on: Sequence[str] = ("omniglot", "cifar100")
+) -> Path:
     """One that has learnt nothing, but is whole."""
     torch.manual_seed(0)
     bundle = open_embedder(embedder)
@@ -183,7 +187,7 @@ def write_a_space(path: Path, embedder: str) -> Path:
         embedder_dim=bundle.manifest["embedder"]["dim"],
         nearest=3,
         embedder=fingerprint(bundle),
-        trained_on=["warm", "cold"],
+        trained_on=list(trained_on),
         seed=0,
         command="by hand",
     )
@@ -206,6 +210,13 @@ def test_the_command(small: SmallZoo, tmp_path: Path, capsys: pytest.CaptureFixt
         assert 0 < hit.expected_accuracy < 1
     assert cli.main([*words, "--entries", "2"]) == 1
     assert "--data" in capsys.readouterr().err
+    write_a_space(space, "default", ["omniglot", "pokemon"])
+    assert cli.main([*words, "--entries", str(names)]) == 1
+    assert "states no permissive licence" in capsys.readouterr().err
+    given = ["--any-licence", "--temperature", "30", "--threshold", "0.5"]
+    assert cli.main([*words, "--entries", str(names), *given]) == 0
+    assert ModelZoo(output).load(0).calibration == (30.0, 0.5)
+    write_a_space(space, "default")
     by_hand = write_embedder(tmp_path / "other.safetensors")
     other = [*words, "--entries", str(names), "--embedder", str(by_hand)]
     assert cli.main(other) == 1

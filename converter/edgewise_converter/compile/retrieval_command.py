@@ -13,13 +13,13 @@ import torch
 from tqdm import tqdm
 
 from edgewise.arguments import positive_int
-from edgewise.bundle import Bundle
 from edgewise.errors import ArgumentError
 from edgewise.fewshot.embedder import open_embedder
 from edgewise_converter.compile.zoo_bundle import Chosen, compile_zoo, named_entries, write_zoo
 from edgewise_converter.compile.zoo_space import RetrievalSpace, retrieval_space
 from edgewise_converter.fewshot.embedders import open_embedder as open_for_queries
 from edgewise_converter.latency.report import versions
+from edgewise_converter.retrieval.head_calibration import calibrate_heads
 from edgewise_converter.retrieval.licences import may_ship
 from edgewise_converter.retrieval.queries import embed_tasks
 from edgewise_converter.retrieval.selection import select_rows
@@ -53,10 +53,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--group", default="meta_train", help="of the tasks in --data")
     parser.add_argument("--seed", type=int, default=0, help="of the tasks in --data")
     parser.add_argument(
-        "--temperature", type=float, default=10.0, help="of classifiers on the networks (10)"
+        "--temperature",
+        type=float,
+        help="of classifiers on the networks (set on validation classes of --data; else 10)",
     )
     parser.add_argument(
-        "--threshold", type=float, default=-1.0, help="cosine below which a class is unknown (-1)"
+        "--threshold",
+        type=float,
+        help="cosine below which a class is unknown (set on the same; else -1: none is)",
     )
     parser.add_argument(
         "--any-licence", action="store_true", help="take networks that may not ship, too"
@@ -71,11 +75,15 @@ def _compile(arguments: argparse.Namespace) -> int:
         arguments.space,
         table,
         open_embedder(arguments.embedder),
-        temperature=arguments.temperature,
-        threshold=arguments.threshold,
     )
+    if not arguments.any_licence and not may_ship(space.about.get("trained_on", ())):
+        raise ArgumentError(
+            f"{arguments.space}: learnt from sets whose source states no permissive licence; train "
+            "it with --may-ship, or pass --any-licence for a zoo of your own"
+        )
     tasks = None if arguments.data is None else _tasks(arguments)
     chosen = _choose(arguments, table, space, tasks)
+    space = _with_head(arguments, table, space, chosen)
     with tqdm(total=len(chosen), unit="network", disable=None) as bar:
         entries = compile_zoo(
             arguments.zoo,
@@ -98,6 +106,35 @@ def _compile(arguments: argparse.Namespace) -> int:
     if "int8" in metrics:
         print(f"lost by 8-bit weights: {metrics['int8']}")
     return 0
+
+
+def _with_head(
+    arguments: argparse.Namespace, table: ZooTable, space: RetrievalSpace, chosen: Chosen
+) -> RetrievalSpace:
+    """The constants of classifiers on the networks: those given, else set by pictures."""
+    given = {
+        key: value
+        for key in ("temperature", "threshold")
+        if (value := getattr(arguments, key)) is not None
+    }
+    if arguments.data is None or len(given) == 2:
+        return dataclasses.replace(space, **given)
+    place = {entry: row for row, entry in enumerate(space.entries)}
+    found = calibrate_heads(
+        table,
+        [place[entry] for entry in chosen],
+        read_space(arguments.space)[0],
+        FolderTasks(arguments.data, "validation", arguments.seed)(),
+        open_for_queries(arguments.embedder),
+    )
+    print(
+        f"classifiers: temperature {found.temperature:.1f}, threshold {found.threshold:.2f} (on "
+        f"validation classes: calibration error {found.calibration_error:.3f}, "
+        f"AUROC {found.auroc:.3f})"
+    )
+    metrics = {**space.about.get("metrics", {}), "classifier": dataclasses.asdict(found)}
+    constants = {"temperature": found.temperature, "threshold": found.threshold} | given
+    return dataclasses.replace(space, about={**space.about, "metrics": metrics}, **constants)
 
 
 def _tasks(arguments: argparse.Namespace) -> dict[str, Task]:
@@ -129,11 +166,7 @@ def _choose(
 
 def _shippable(table: ZooTable) -> ZooTable:
     """The networks that may ship with the package."""
-    kept = [
-        number
-        for number, path in enumerate(table.files)
-        if may_ship(Bundle.open(path, kind="zoo").manifest["trained_on"])
-    ]
+    kept = [number for number, trained_on in enumerate(table.trained_on) if may_ship(trained_on)]
     rows = np.flatnonzero(np.isin(table.file, kept))
     if not len(rows):
         raise ArgumentError("no network of the zoo may ship; see --any-licence")

@@ -45,8 +45,8 @@ class RetrievalSpace:
     statistics: tuple[str, ...]
     embedder: Mapping[str, Any]
     nearest: int
-    temperature: float
-    threshold: float
+    temperature: float = 10.0
+    threshold: float = -1.0
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -55,17 +55,13 @@ class RetrievalSpace:
         return int(self.embedding.shape[1])
 
 
-def retrieval_space(
-    path: Path, table: ZooTable, embedder: Bundle, *, temperature: float, threshold: float
-) -> RetrievalSpace:
+def retrieval_space(path: Path, table: ZooTable, embedder: Bundle) -> RetrievalSpace:
     """The space of a file, and where it puts the networks of a zoo.
 
     Args:
         path: that `train retrieval` wrote.
         table: of the zoo.
         embedder: the bundle that the space's queries were made with.
-        temperature: of a few-shot head on a network's features.
-        threshold: of the unknown.
 
     Raises:
         BundleError: the file is damaged, or holds no space.
@@ -89,7 +85,5 @@ def retrieval_space(
         statistics=space.config.statistics,
         embedder={"name": embedder.name, "fingerprint": found, "dim": int(about["embedder_dim"])},
         nearest=int(about["nearest"]),
-        temperature=temperature,
-        threshold=threshold,
         about={key: about[key] for key in _ABOUT if key in about},
     )

@@ -20,11 +20,21 @@ _NOTES = {
 }
 
 
-def licence_note(sets: Iterable[str]) -> str:
+def licence_note(trained_on: Iterable[str]) -> str:
     """One line for a model card: what the source of each set states."""
-    return "; ".join(_NOTES.get(name, f"{name}: no permissive licence stated") for name in sets)
+    return "; ".join(
+        _NOTES.get(name, f"{name}: no permissive licence stated") for name in _sets(trained_on)
+    )
 
 
-def may_ship(sets: Iterable[str]) -> bool:
-    """Whether weights that learnt from these sets may ship with the package."""
-    return all(name in _NOTES for name in sets)
+def may_ship(trained_on: Iterable[str]) -> bool:
+    """Whether weights that learnt from these sets may ship with the package.
+
+    Args:
+        trained_on: sets, as manifests name them: `cifar100`, or `cifar100 (some classes)`.
+    """
+    return all(name in _NOTES for name in _sets(trained_on))
+
+
+def _sets(trained_on: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name.split(" (")[0] for name in trained_on))

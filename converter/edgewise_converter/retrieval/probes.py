@@ -53,13 +53,24 @@ def probe_set(task: Task, seed: int = 0) -> ProbeSet:
 def probe(network: nn.Module, sets: Sequence[ProbeSet]) -> NDArray[np.float64]:
     """(T,) accuracy of a network's features on each of T sets."""
     pictures = np.concatenate([each.images for each in sets])
-    features = _features(network, pictures)
+    features = described(network, pictures)
     ends = np.cumsum([len(each.images) for each in sets])
     found = []
     for own, each in zip(np.split(features, ends[:-1]), sets, strict=True):
         scores = ridge_scores(own[: each.shown], each.labels[: each.shown], own[each.shown :])
         found.append(float(np.mean(scores.argmax(1) == each.labels[each.shown :])))
     return np.array(found)
+
+
+def described(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, F) features of a network for (n, 32, 32, 3) pictures."""
+    features = network.features
+    assert isinstance(features, nn.Module)
+    found: list[Tensor] = []
+    with torch.inference_mode():
+        for at in range(0, len(pictures), _AT_ONCE):
+            found.append(features(standardise(pictures[at : at + _AT_ONCE])).mean((2, 3)))
+    return torch.cat(found).numpy()
 
 
 def ridge_scores(
@@ -76,13 +87,3 @@ def ridge_scores(
     solved = np.linalg.solve(gram, targets - counts / len(labels))
     scores: NDArray[np.float32] = others @ (rows.T @ solved) + counts / len(labels)
     return scores
-
-
-def _features(network: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    features = network.features
-    assert isinstance(features, nn.Module)
-    found: list[Tensor] = []
-    with torch.inference_mode():
-        for at in range(0, len(pictures), _AT_ONCE):
-            found.append(features(standardise(pictures[at : at + _AT_ONCE])).mean((2, 3)))
-    return torch.cat(found).numpy()

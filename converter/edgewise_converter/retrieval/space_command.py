@@ -19,6 +19,7 @@ from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.embedders import open_embedder
 from edgewise_converter.retrieval.changes import PAPER, judge, versions
 from edgewise_converter.retrieval.contrastive import ContrastiveConfig, TrainingData, train_space
+from edgewise_converter.retrieval.licences import may_ship
 from edgewise_converter.retrieval.probe_zoo import Probes, probe_zoo
 from edgewise_converter.retrieval.queries import TaskQueries, embed_tasks
 from edgewise_converter.retrieval.space_file import read_space, write_space
@@ -53,6 +54,11 @@ def add_train_parser(subparsers: Any) -> None:
     _add_embedder(parser)
     parser.add_argument("--output", type=Path, required=True, help="file to write")
     parser.add_argument("--paper", action="store_true", help="the paper's version")
+    parser.add_argument(
+        "--may-ship",
+        action="store_true",
+        help="learn only from sets whose source states a permissive licence, or research sets",
+    )
     parser.add_argument("--nearest", type=int, default=_NEAREST, help="ranked by accuracy (100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the ranks here")
@@ -130,6 +136,9 @@ def _train(arguments: argparse.Namespace) -> int:
     table = load_table(arguments.zoo)
     config = PAPER if arguments.paper else _ours()
     queries = _queries(arguments, table)
+    if arguments.may_ship:
+        queries = [each for each in queries if may_ship(table.sets([each.task]))]
+    names = [each.task for each in queries]
     probes = _open_probes(arguments, table) if config.transfer else None
     space = train_space(
         TrainingData(table, queries, probes), config, ContrastiveConfig(seed=arguments.seed)
@@ -144,7 +153,8 @@ def _train(arguments: argparse.Namespace) -> int:
         embedder_dim=queries[0].train.embeddings.shape[1],
         nearest=arguments.nearest,
         embedder=describe(open_bundle(arguments.embedder))["fingerprint"],
-        trained_on=list(table.tasks),
+        trained_on=table.sets(names),
+        tasks=names,
         seed=arguments.seed,
         command=_command(arguments),
     )
@@ -156,7 +166,7 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     _write_json(
         arguments,
-        {"networks": len(table), "tasks": len(table.tasks), "space": config.to_json()}
+        {"networks": len(table), "tasks": len(names), "space": config.to_json()}
         | {name: asdict(each) for name, each in ranks.items()},
     )
     return 0

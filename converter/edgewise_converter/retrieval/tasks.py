@@ -25,7 +25,7 @@ from edgewise_converter.images.splits import ClassSplit, load_class_splits
 SIDE = 32
 """Height and width of every picture, pixels."""
 
-GROUPS = ("meta_train", "meta_test", "held_out")
+GROUPS = ("meta_train", "validation", "meta_test", "held_out")
 
 _MOST_IMAGES = 3000  # of a task
 _LEAST_CLASSES, _MOST_CLASSES = 5, 20  # of a random subset
@@ -91,8 +91,9 @@ def load_tasks(folder: Path, group: str, *, seed: int = 0, cache: Path | None = 
         folder: of the files.
         group: `meta_train`: the small sets so named, and subsets of the training classes of
             CIFAR-100 (its coarse classes, and random ones), of mini-ImageNet and of Omniglot (its
-            alphabets). `meta_test`: the small sets so named. `held_out`: random subsets of the test
-            classes of CIFAR-100 and mini-ImageNet.
+            alphabets). `validation`: the validation classes of CIFAR-100 and of mini-ImageNet, a
+            task each, by which settings are chosen. `meta_test`: the small sets so named.
+            `held_out`: random subsets of the test classes of CIFAR-100 and mini-ImageNet.
         seed: of the subsets and the parts.
         cache: folder of decoded images, or None for the user's own.
 
@@ -103,6 +104,8 @@ def load_tasks(folder: Path, group: str, *, seed: int = 0, cache: Path | None = 
         raise ArgumentError(f"unknown group {group!r} of tasks; known are {', '.join(GROUPS)}")
     splits = load_class_splits(folder / "splits.json")
     sources = _Sources(folder, splits, cache, seed)
+    if group == "validation":
+        return [sources.part(split, name, "val") for split, name in _LARGE]
     if group == "held_out":
         return [
             task
@@ -144,6 +147,11 @@ class _Sources:
         counts = np.bincount(images.labels, minlength=len(images.classes))
         enough = [c for c, n in zip(images.classes, counts.tolist(), strict=True) if n >= 5]
         return make_task(name, images, enough, self.seed)
+
+    def part(self, split: str, name: str, part: str) -> Task:
+        """All classes of a part of a split."""
+        classes = self.split(split).part(part)
+        return make_task(f"{name}/{part}", self.open(name), classes, self.seed)
 
     def coarse(self) -> Iterable[Task]:
         """The training classes of each coarse class of CIFAR-100, where there are two."""

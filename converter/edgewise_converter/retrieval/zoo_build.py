@@ -80,9 +80,17 @@ def build_task(folder: Path, supernet: Path, tasks: Tasks, name: str, settings: 
     """One job: fine-tune, cut, score, write."""
     torch.set_num_threads(1)
     (task,) = (task for task in tasks() if task.name == name)
-    tuned = fine_tune(read_supernet(supernet), task, settings)
+    pretrained = Bundle.open(supernet, kind="zoo")
+    tuned = fine_tune(read_supernet(pretrained), task, settings)
     entries = list(cut_entries(tuned, task, settings))
-    write_task(task_file(folder, name), task, tuned, entries, settings)
+    write_task(
+        task_file(folder, name),
+        task,
+        tuned,
+        entries,
+        settings,
+        pretrained_on=pretrained.manifest.get("trained_on", []),
+    )
     best = max(entry.accuracy[0] for entry in entries)
     _LOG.info("%s: %d networks, the best %.1f %%", name, len(entries), 100 * best)
 

@@ -58,9 +58,23 @@ def read_supernet(path: Path | Bundle) -> Supernet:
 
 
 def write_task(
-    path: Path, task: Task, tuned: Supernet, entries: Sequence[Entry], settings: FineTuning
+    path: Path,
+    task: Task,
+    tuned: Supernet,
+    entries: Sequence[Entry],
+    settings: FineTuning,
+    *,
+    pretrained_on: Sequence[str],
 ) -> None:
     """Write what a task gives the zoo.
+
+    Args:
+        path: of the file.
+        task: that was learnt.
+        tuned: the supernet after it.
+        entries: cut from it.
+        settings: of the fine-tuning.
+        pretrained_on: sets that the supernet had learnt from before.
 
     Raises:
         StorageError: the disk refuses.
@@ -70,7 +84,7 @@ def write_task(
         "source": task.images.name,
         "labels": list(task.classes),
         "classes": len(task.classes),
-        "trained_on": [task.images.name],
+        "trained_on": [*pretrained_on, task.images.name],
         "settings": asdict(settings),
         "entries": [
             {

@@ -21,6 +21,7 @@ class ZooTable:
     Attributes:
         files: (F,) of the tasks.
         tasks: (F,) their names.
+        trained_on: (F,) sets that the networks of each file learnt from.
         file: (M,) number of the file that each network is in.
         number: (M,) of each network within its file.
         choices: (M,) what was cut.
@@ -31,6 +32,7 @@ class ZooTable:
 
     files: tuple[Path, ...]
     tasks: tuple[str, ...]
+    trained_on: tuple[tuple[str, ...], ...]
     file: NDArray[np.int64]
     number: NDArray[np.int64]
     choices: tuple[Choice, ...]
@@ -46,6 +48,11 @@ class ZooTable:
         """The networks that were trained on these tasks."""
         wanted = [self.tasks.index(name) for name in tasks]
         return np.flatnonzero(np.isin(self.file, wanted))
+
+    def sets(self, tasks: Sequence[str]) -> list[str]:
+        """The sets that the networks of these tasks learnt from."""
+        found = [self.trained_on[self.tasks.index(name)] for name in tasks]
+        return list(dict.fromkeys(name for each in found for name in each))
 
 
 def load_table(folder: Path) -> ZooTable:
@@ -65,6 +72,7 @@ def load_table(folder: Path) -> ZooTable:
     return ZooTable(
         files=tuple(Path(bundle.path) for bundle in bundles),
         tasks=tuple(str(bundle.manifest["task"]) for bundle in bundles),
+        trained_on=tuple(tuple(bundle.manifest["trained_on"]) for bundle in bundles),
         file=np.repeat(np.arange(len(bundles)), counts),
         number=np.concatenate([np.arange(count) for count in counts]),
         choices=tuple(parse_choice(entry["arch"]) for entry in entries),
