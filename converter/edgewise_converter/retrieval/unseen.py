@@ -145,13 +145,14 @@ def try_all(
     rows = task.train[draw_balanced(task.labels(task.train), MOST_PICTURES, generator)]
     labels = task.labels(rows)
     embeddings = open_embedder(embedder).embed(task.images.images[rows]).astype(np.float32)
+    retrieved = {
+        name: _retrieve(space, embeddings, labels, table, peers.nearest)
+        for name, space in peers.spaces.items()
+    }
+    row = list(retrieved.values())[-1]
     run = _Runs(task, rows, table, budget, seed)
-    accuracy: dict[str, float] = {}
-    learnt, row = None, peers.average
-    for name, space in peers.spaces.items():
-        row = _retrieve(space, embeddings, labels, table, peers.nearest)
-        learnt = run.of(row)
-        accuracy[name] = learnt.accuracy[-1]
+    learnt = run.of(row, test_at=_TEST_AT)
+    accuracy = {name: run.of(each).accuracy[-1] for name, each in retrieved.items()}
     accuracy["best on average"] = run.of(peers.average).accuracy[-1]
     mean = _mean(embeddings)
     nearest = int(peers.best[np.argmax(peers.means @ mean)])
@@ -167,7 +168,7 @@ def try_all(
         "seed": seed,
         "classes": len(task.classes),
         "accuracy": {name: round(value, 5) for name, value in accuracy.items()},
-        "steps_to_scratch": None if learnt is None else learnt.steps_to(scratch.accuracy[-1]),
+        "steps_to_scratch": learnt.steps_to(scratch.accuracy[-1]),
         "scratch_steps": scratch.steps[-1],
     }
 
@@ -182,14 +183,14 @@ class _Runs:
         self._budget, self._seed = budget, seed
         self._done: dict[int, Learnt] = {}
 
-    def of(self, row: int) -> Learnt:
-        """The network of a row, fine-tuned with the short budget."""
+    def of(self, row: int, test_at: Sequence[int] = ()) -> Learnt:
+        """The network of a row, fine-tuned with the short budget; tested at the end, at least."""
         if row not in self._done:
             table = self._table
             bundle = Bundle.open(table.files[table.file[row]], kind="zoo")
             network = read_network(bundle, int(table.number[row]))
             self._done[row] = learn(
-                network, self._task, self._rows, self._budget, seed=self._seed, test_at=_TEST_AT
+                network, self._task, self._rows, self._budget, seed=self._seed, test_at=test_at
             )
         return self._done[row]
 
