@@ -1,6 +1,8 @@
 # make demo       calibrate this machine and predict networks it has not timed
 # make test       everything: style, types, C++ tests, Python tests
 # make sanitize   the C++ tests and the C library under the address and undefined-behaviour sanitizers
+# make docs       the site, in build/site: open build/site/index.html, no server and no network needed
+# make sbom       what is inside the package, in build/edgewise.cdx.json (CycloneDX)
 # make clean      remove what the others made
 
 PYTHON ?= python3
@@ -19,7 +21,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	-DEDGEWISE_DEPS_PREFIX=$(shell $(BIN)/python -c \
 		"import sysconfig; print(sysconfig.get_path('purelib'))")
 
-.PHONY: demo test lint ctest pytest sanitize clean
+.PHONY: demo test lint ctest pytest sanitize docs sbom clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/edgewise demo
@@ -38,7 +40,7 @@ $(VENV)/requirements: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet scikit-build-core pybind11 cmeel-eigen nlohmann-json \
 		cmake ninja
-	$(BIN)/python -m pip install --quiet $(PIP_BUILD) '.[dev,converter,litert,onnx]'
+	$(BIN)/python -m pip install --quiet $(PIP_BUILD) '.[dev,docs,converter,litert,onnx]'
 	touch $@
 
 $(VENV)/installed: $(VENV)/requirements $(SOURCES)
@@ -64,6 +66,12 @@ sanitize: $(VENV)/installed
 	$(BIN)/cmake --build build/sanitize
 	$(BIN)/ctest --test-dir build/sanitize --output-on-failure -R '^test_'
 	EDGEWISE_C_BUILD=build/sanitize $(BIN)/python -m pytest tests/c/test_examples.py
+
+docs: $(VENV)/installed
+	PYTHONPATH=docs $(BIN)/python -m pages build/site
+
+sbom: $(VENV)/installed
+	PYTHONPATH=docs $(BIN)/python -m pages.sbom build/edgewise.cdx.json
 
 clean:
 	rm -rf build dist $(VENV) $(DEMO)

@@ -15,6 +15,7 @@ from typing import Any
 from edgewise import __version__
 from edgewise.errors import EdgewiseError
 from edgewise_converter import inspect as inspection
+from edgewise_converter import model_card
 from edgewise_converter.latency import command as latency
 from edgewise_converter.latency import report_command as reporting
 from edgewise_converter.latency.measuring import command as measuring
@@ -88,6 +89,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         fewshot_command.add_parser(compiling)
         retrieval_command.add_parser(compiling)
     inspection.add_parser(commands)
+    model_card.add_parser(commands)
     reporting.add_report_parser(commands)
     measuring.add_parser(commands)
     retrieval.add_zoo_parser(commands, given)
