@@ -19,9 +19,11 @@ class Entry:
     Attributes:
         name: its name.
         dtype: as numpy writes it; of a deflated tensor, of its bytes.
-        shape: as it is stored.
+        shape: as it is stored, or of the whole if it borrows.
         stored: bytes in the file.
         inflated: bytes when unpacked, None if it is not deflated.
+        lender: the tensor that it borrows from, None if it is stored whole.
+        whole: bytes with what it borrows.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Entry:
     shape: tuple[int, ...]
     stored: int
     inflated: int | None
+    lender: str | None
+    whole: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Contents:
         lines += [json.dumps(self.manifest, indent=2), ""]
         for entry in self.tensors:
             unpacked = "" if entry.inflated is None else f"  deflated, {entry.inflated:,} unpacked"
+            if entry.lender is not None:
+                unpacked = f"  {entry.whole:,} with what '{entry.lender}' lends"
             kind = f"{entry.dtype}{list(entry.shape)}"
             lines.append(f"{entry.name:{width}}  {kind:24} {entry.stored:>12,}{unpacked}")
         return "\n".join(lines)
@@ -70,7 +76,7 @@ def inspect_bundle(path: Path, *, verify: bool = False) -> Contents:
     bundle = Bundle.open(path)
     if verify:
         bundle.verify()
-    hidden = ("sha256", "deflated", "patterned")
+    hidden = ("sha256", "deflated", "patterned", "borrowed")
     return Contents(
         path=str(path),
         bytes=bundle.core.file_bytes,
@@ -85,7 +91,15 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
     for name in bundle.names():
         array = bundle.tensor(name)
         inflated = len(bundle.blob(name)) if bundle.core.deflated(name) else None
-        yield Entry(name, str(array.dtype), tuple(array.shape), array.nbytes, inflated)
+        yield Entry(
+            name,
+            str(array.dtype),
+            tuple(array.shape),
+            bundle.core.stored_bytes(name),
+            inflated,
+            bundle.manifest.get("borrowed", {}).get(name),
+            array.nbytes,
+        )
 
 
 def add_parser(subparsers: Any) -> None:

@@ -73,6 +73,7 @@ void bind_bundle(py::module_& module) {
       .def("names", &Bundle::names)
       .def("__contains__", &Bundle::contains, py::arg("name"))
       .def("deflated", &Bundle::deflated, py::arg("name"))
+      .def("stored_bytes", &Bundle::stored_bytes, py::arg("name"))
       .def(
           "tensor",
           [](const py::object& self, const std::string& name) {

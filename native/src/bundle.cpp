@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "borrowed.hpp"
 #include "edgewise/error.hpp"
 #include "edgewise/sha256.hpp"
 #include "file_map.hpp"
@@ -52,6 +53,9 @@ void Bundle::load(std::string_view kind) {
     auto entry = std::make_unique<Entry>();
     entry->sha256 = header.sha256.at(tensor.name);
     entry->deflated = header.deflated.count(tensor.name) == 1;
+    const auto borrowed = header.borrowed.find(tensor.name);
+    if (borrowed != header.borrowed.end()) entry->lender = borrowed->second;
+    entry->stored_bytes = tensor.bytes;
     entry->tensor = std::move(tensor);
     index_.emplace(entry->tensor.name, entries_.size());
     entries_.push_back(std::move(entry));
@@ -73,6 +77,10 @@ bool Bundle::contains(std::string_view name) const {
 
 bool Bundle::deflated(std::string_view name) const { return entry(name).deflated; }
 
+std::size_t Bundle::stored_bytes(std::string_view name) const {
+  return entry(name).stored_bytes;
+}
+
 const Tensor& Bundle::tensor(std::string_view name) const { return checked(entry(name)); }
 
 const Bundle::Entry& Bundle::entry(std::string_view name) const {
@@ -84,6 +92,7 @@ const Bundle::Entry& Bundle::entry(std::string_view name) const {
 // Two threads may both hash a tensor that neither has seen verified; the answer is the same.
 const Tensor& Bundle::checked(const Entry& entry) const {
   if (!entry.verified.load(std::memory_order_acquire)) {
+    if (!entry.lender.empty()) put_together(entry);
     const Tensor& tensor = entry.tensor;
     if (sha256_hex(tensor.data, tensor.bytes) != entry.sha256) {
       fail("damaged: tensor '" + printable(tensor.name) + "' does not match its sha256");
@@ -91,6 +100,21 @@ const Tensor& Bundle::checked(const Entry& entry) const {
     entry.verified.store(true, std::memory_order_release);
   }
   return entry.tensor;
+}
+
+void Bundle::put_together(const Entry& entry) const {
+  const Tensor& lender = tensor(entry.lender);
+  const std::lock_guard<std::mutex> lock(putting_together_);
+  if (entry.whole != nullptr) return;
+  try {
+    const std::vector<std::uint8_t> bytes = with_borrowed(entry.tensor, lender);
+    entry.whole = FileMap::copy(bytes.data(), bytes.size());
+  } catch (const Error& error) {
+    fail(error.what());
+  }
+  entry.tensor.data = entry.whole->data();
+  entry.tensor.bytes = entry.whole->size();
+  entry.tensor.shape = {entry.tensor.bytes};
 }
 
 const std::uint8_t* Bundle::typed(std::string_view name, DType dtype,

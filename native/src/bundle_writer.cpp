@@ -18,8 +18,8 @@ std::string manifest_text(std::string_view kind, std::string_view name, const st
   // What the kind adds, without its braces.
   const std::string added = ascii_text(parse_object(manifest, "the manifest"));
   const std::string inner = added.substr(1, added.size() - 2);
-  std::string text = "{\"format_version\":" + std::to_string(kBundleFormat) +
-                     ",\"kind\":" + json_string(kind) + ",\"name\":" + json_string(name) + ",";
+  std::string text = "{\"format_version\":1,\"kind\":" + json_string(kind) +
+                     ",\"name\":" + json_string(name) + ",";
   if (!inner.empty()) text += inner + ",";
   text += "\"sha256\":{";
   for (std::size_t i = 0; i < tensors.size(); ++i) {

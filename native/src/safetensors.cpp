@@ -237,6 +237,29 @@ void read_deflated(const json& manifest, BundleHeader& out) {
   }
 }
 
+const Tensor* plain_tensor(const BundleHeader& header, const std::string& name) {
+  if (header.deflated.count(name) == 1) return nullptr;
+  const auto found = std::find_if(header.tensors.begin(), header.tensors.end(),
+                                  [&](const Tensor& tensor) { return tensor.name == name; });
+  return found == header.tensors.end() ? nullptr : &*found;
+}
+
+void read_borrowed(const json& manifest, BundleHeader& out) {
+  const auto borrowed = manifest.find("borrowed");
+  if (borrowed == manifest.end()) return;
+  if (!borrowed->is_object()) fail("the manifest's 'borrowed' is not an object");
+  for (const auto& [name, lender] : borrowed->items()) {
+    const Tensor* tensor = plain_tensor(out, name);
+    const bool lent = lender.is_string() && !borrowed->contains(lender.get<std::string>()) &&
+                      plain_tensor(out, lender.get<std::string>()) != nullptr;
+    if (!lent || tensor == nullptr || tensor->dtype != DType::kU8 || tensor->shape.size() != 1) {
+      fail("the manifest's 'borrowed' is of what cannot borrow or lend: \"" + printable(name) +
+           "\" of " + ascii_text(lender));
+    }
+    out.borrowed.emplace(name, lender.get<std::string>());
+  }
+}
+
 }  // namespace
 
 std::size_t item_size(DType dtype) noexcept { return kDTypes[static_cast<int>(dtype)].size; }
@@ -289,6 +312,7 @@ BundleHeader read_bundle_header(const std::uint8_t* data, std::size_t size) {
   }
   read_hashes(manifest, out);
   read_deflated(manifest, out);
+  read_borrowed(manifest, out);
   return out;
 }
 

@@ -18,6 +18,7 @@ struct BundleHeader {
   std::string name;
   std::unordered_map<std::string, std::string> sha256;  // one for each of `tensors`
   std::unordered_set<std::string> deflated;
+  std::unordered_map<std::string, std::string> borrowed;  // tensor: lender
   std::vector<Tensor> tensors;  // in file order, padding left out
 };
 

@@ -49,6 +49,9 @@ class Bundle:
     def deflated(self, name: str) -> bool:
         """Whether the tensor is stored as a zlib stream."""
 
+    def stored_bytes(self, name: str) -> int:
+        """Bytes in the file: less than the tensor has if it borrows."""
+
     def tensor(self, name: str) -> NDArray[Any]:
         """A read-only view of the tensor, which keeps the bundle alive."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .borrow import Borrowed
 from .errors import ArgumentError, BundleError
 from .pattern import Cut, cut_out, put_back
 from .storage import write_atomic
@@ -30,7 +31,7 @@ _ALIGNMENT = 64
 _MAX_HEADER = 16 << 20  # the reader's limit too
 # A small damaged or hostile stream can inflate a thousandfold; no model of a bundle is this large.
 _MAX_INFLATED = 256 << 20
-_OWN_KEYS = ("format_version", "kind", "name", "sha256", "deflated", "patterned")
+_OWN_KEYS = ("format_version", "kind", "name", "sha256", "deflated", "patterned", "borrowed")
 
 # safetensors' names of the little-endian dtypes that a bundle may hold.
 _DTYPES = {
@@ -99,7 +100,8 @@ class Bundle:
     def tensor(self, name: str) -> NDArray[Any]:
         """A read-only view of the tensor, checked against its sha256 when first asked for.
 
-        A deflated tensor comes as it is stored; `blob` inflates it.
+        A deflated tensor comes as it is stored; `blob` inflates it. One that borrows from another
+        is whole.
         """
         return self._core.tensor(name)
 
@@ -157,6 +159,7 @@ def write_bundle(
     tensors: Mapping[str, NDArray[Any] | bytes],
     deflate: Collection[str] = (),
     patterned: Mapping[str, Sequence[Cut]] | None = None,
+    borrowed: Mapping[str, Borrowed] | None = None,
 ) -> None:
     """Write a bundle to `path`, atomically (see `edgewise.storage`).
 
@@ -170,13 +173,15 @@ def write_bundle(
         deflate: the tensors to store as zlib streams; they become U8 and lose their shape.
         patterned: of the tensors to deflate, those whose patterned weights are cut out first, and
             where these are, ascending (see `edgewise.pattern`).
+        borrowed: of the tensors given as bytes and not to deflate, those stored without what
+            another one holds too (see `edgewise.borrow`).
 
     Raises:
-        ArgumentError: an unknown kind, a reserved name, a dtype that bundles do not hold, or a
-            manifest that is not JSON.
+        ArgumentError: an unknown kind, a reserved name, a dtype that bundles do not hold, a
+            manifest that is not JSON, or a tensor that cannot borrow or lend.
         StorageError: the file could not be written.
     """
-    write_atomic(path, bundle_pieces(kind, name, manifest, tensors, deflate, patterned))
+    write_atomic(path, bundle_pieces(kind, name, manifest, tensors, deflate, patterned, borrowed))
 
 
 def bundle_pieces(
@@ -186,14 +191,19 @@ def bundle_pieces(
     tensors: Mapping[str, NDArray[Any] | bytes],
     deflate: Collection[str] = (),
     patterned: Mapping[str, Sequence[Cut]] | None = None,
+    borrowed: Mapping[str, Borrowed] | None = None,
 ) -> list[bytes]:
     """The bytes of a bundle, in order; the arguments are those of `write_bundle`."""
-    cuts = patterned or {}
+    cuts, lent = patterned or {}, borrowed or {}
     _check_arguments(kind, manifest, tensors, deflate, cuts)
+    _check_borrowed(tensors, deflate, lent)
     arrays = {
         key: _stored(key, value, key in deflate, cuts.get(key)) for key, value in tensors.items()
     }
-    text = _manifest_text(kind, name, manifest, arrays, deflate, cuts)
+    text = _manifest_text(kind, name, manifest, arrays, deflate, cuts, lent)
+    # Only now: the manifest has the hashes of what the reader gives.
+    for key, (_, loans) in lent.items():
+        arrays[key] = np.frombuffer(cut_out(arrays[key].tobytes(), loans), np.uint8)
     table, pieces = _lay_out(arrays)
     header: dict[str, Any] = {
         "__metadata__": {"edgewise": text, "edgewise.sha256": _table_digest(text, table)},
@@ -229,6 +239,20 @@ def _check_arguments(
         raise ArgumentError(f"weights are cut out of deflated tensors only, not of '{whole[0]}'")
 
 
+def _check_borrowed(
+    tensors: Mapping[str, NDArray[Any] | bytes],
+    deflate: Collection[str],
+    borrowed: Mapping[str, Borrowed],
+) -> None:
+    for key, (lender, _) in borrowed.items():
+        plain = key not in deflate and isinstance(tensors.get(key), bytes)
+        if not plain or lender not in tensors or lender in deflate or lender in borrowed:
+            raise ArgumentError(
+                f"'{key}' cannot borrow from '{lender}': both are stored whole but for that, and "
+                "what borrows is given as bytes"
+            )
+
+
 def _stored(
     name: str, value: NDArray[Any] | bytes, deflated: bool, cuts: Sequence[Cut] | None
 ) -> NDArray[Any]:
@@ -258,9 +282,11 @@ def _manifest_text(
     arrays: Mapping[str, NDArray[Any]],
     deflate: Collection[str],
     patterned: Collection[str],
+    borrowed: Mapping[str, Borrowed],
 ) -> str:
     whole = {
-        "format_version": FORMAT_VERSION,
+        # The oldest that has all that is needed, so that older readers take what they can.
+        "format_version": FORMAT_VERSION if borrowed else 1,
         "kind": kind,
         "name": name,
         **manifest,
@@ -269,6 +295,8 @@ def _manifest_text(
     }
     if patterned:
         whole["patterned"] = sorted(patterned)
+    if borrowed:
+        whole["borrowed"] = {key: lender for key, (lender, _) in borrowed.items()}
     try:
         return json.dumps(whole, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as error:

@@ -12,10 +12,13 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .borrow import Loan
 
 PERIOD = 61
 
@@ -81,8 +84,8 @@ def stored_weights(outputs: int, inputs: int, window: int, order: int) -> NDArra
     return np.ascontiguousarray(rows.transpose(ORDERS[order]))
 
 
-def cut_out(model: bytes, cuts: Sequence[Cut]) -> bytes:
-    """`model` without its patterned weights: u32 count | five u32 a cut | what is left.
+def cut_out(model: bytes, cuts: Sequence[Cut] | Sequence[Loan]) -> bytes:
+    """`model` without its weights: u32 count | the u32 of each cut | what is left.
 
     `cuts` do not overlap and are in ascending order of offset.
     """

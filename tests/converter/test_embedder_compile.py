@@ -12,6 +12,8 @@ from torch import Tensor
 
 from edgewise.bundle import Bundle, write_bundle
 from edgewise.errors import ArgumentError
+from edgewise.pattern import cut_out
+from edgewise_converter.compile.borrowing import borrowed_from_tflite
 from edgewise_converter.compile.embedder_graph import STANDARDISED, as_half, embedder_graph
 from edgewise_converter.compile.embedder_parity import check_floats, check_integers
 from edgewise_converter.compile.graph import Node
@@ -114,6 +116,26 @@ def test_integer_files_agree_with_plain_integers_in_every_runtime(
     assert set(check_integers(quantised, files, pictures)) == set(files)
     for file in files.values():
         assert len(file) < 1.35 * 111_568
+
+
+def test_the_onnx_files_can_borrow_nearly_all_from_the_tflite_files(
+    finished: FinishedEmbedder, quantised: QuantisedGraph
+) -> None:
+    graph = embedder_graph(finished)
+    files = {
+        "x.float32.tflite": tflite_model(graph, half=True),
+        "x.float32.onnx": onnx_model(graph, half=True, channels_last=True),
+        "x.int8.tflite": int8_tflite_model(quantised),
+        "x.int8.onnx": int8_onnx_model(quantised),
+        "alone.onnx": b"",
+    }
+    found = borrowed_from_tflite(files)
+    assert {name: lender for name, (lender, _) in found.items()} == {
+        "x.float32.onnx": "x.float32.tflite",
+        "x.int8.onnx": "x.int8.tflite",
+    }
+    for name, (_, loans) in found.items():
+        assert len(cut_out(files[name], loans)) < 0.15 * len(files[name])
 
 
 def test_integers_stay_near_the_floats(

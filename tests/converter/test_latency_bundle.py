@@ -108,6 +108,8 @@ def test_inspect_as_json(prior: Bundle, capsys: pytest.CaptureFixture[str]) -> N
         "shape": [3],
         "stored": 24,
         "inflated": None,
+        "lender": None,
+        "whole": 24,
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.bundle import write_bundle
+from edgewise_converter.compile.borrowing import borrowed_from_tflite
 from edgewise_converter.compile.embedder_graph import as_half, embedder_graph
 from edgewise_converter.compile.embedder_parity import check_floats, check_integers
 from edgewise_converter.compile.onnx import onnx_model
@@ -201,4 +202,11 @@ def write_embedder(
         **compiled.files,
         **norm_tensors(compiled.finished.embedder),
     }
-    write_bundle(path, kind="embedder", name="embedder", manifest=manifest, tensors=tensors)
+    write_bundle(
+        path,
+        kind="embedder",
+        name="embedder",
+        manifest=manifest,
+        tensors=tensors,
+        borrowed=borrowed_from_tflite(compiled.files),
+    )

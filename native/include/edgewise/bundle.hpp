@@ -10,6 +10,11 @@
 //     is five u32, little-endian: the offset in the whole file of weights that were taken out,
 //     outputs, inputs, window, and order of their axes. They are computed when the file is read:
 //     see pattern.py in the Python package, which alone reads reference models.
+//   * `borrowed` {tensor: lender} in the manifest: U8 tensors stored without what the lender, a plain
+//     tensor, holds too, as u32 count | count loans | the rest of the bytes. A loan is six u32,
+//     little-endian: the offset in the whole tensor of what was taken out, its offset in the lender,
+//     outputs, inputs, window, and bytes of a number. It lies there as (outputs, window, inputs),
+//     and goes back as (outputs, inputs, window). `tensor` gives the whole, whose sha256 it is.
 //   * `__metadata__["edgewise.sha256"]` is the digest of the manifest and of the tensor table, so
 //     that a damaged header is found as surely as damaged data (see table_digest in
 //     safetensors.cpp).
@@ -21,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,8 +34,9 @@
 
 namespace edgewise {
 
-// The newest bundle format this library reads, and the one it writes.
-inline constexpr int kBundleFormat = 1;
+// The newest bundle format this library reads: 2 has `borrowed`. A file says the oldest that has
+// all it needs, so that older readers take what they can.
+inline constexpr int kBundleFormat = 2;
 
 enum class DType { kBool, kU8, kI8, kU16, kI16, kF16, kU32, kI32, kF32, kU64, kI64, kF64 };
 
@@ -76,6 +83,7 @@ class Bundle {
   std::vector<std::string> names() const;  // in file order, padding left out
   bool contains(std::string_view name) const;
   bool deflated(std::string_view name) const;  // stored as a zlib stream
+  std::size_t stored_bytes(std::string_view name) const;  // in the file
 
   // The tensor, its bytes verified. Throws when there is none of that name.
   const Tensor& tensor(std::string_view name) const;
@@ -89,9 +97,12 @@ class Bundle {
 
  private:
   struct Entry {
-    Tensor tensor;
+    mutable Tensor tensor;  // of one that borrows: as stored, and whole once it was asked for
+    std::size_t stored_bytes = 0;
     std::string sha256;
     bool deflated = false;
+    std::string lender;  // of what it borrows; empty if nothing
+    mutable std::unique_ptr<FileMap> whole;
     mutable std::atomic<bool> verified{false};
   };
 
@@ -99,6 +110,7 @@ class Bundle {
   void load(std::string_view kind);
   const Entry& entry(std::string_view name) const;
   const Tensor& checked(const Entry& entry) const;
+  void put_together(const Entry& entry) const;
   const std::uint8_t* typed(std::string_view name, DType dtype,
                             const std::vector<std::size_t>& shape) const;
   [[noreturn]] void fail(const std::string& cause) const;
@@ -110,6 +122,7 @@ class Bundle {
   std::string manifest_;
   std::vector<std::unique_ptr<Entry>> entries_;
   std::unordered_map<std::string, std::size_t> index_;
+  mutable std::mutex putting_together_;
 };
 
 }  // namespace edgewise

@@ -122,8 +122,9 @@ EDGEWISE_API const char* edgewise_bundle_manifest(const edgewise_bundle* bundle)
 /* Checks the sha256 of every tensor now, instead of when it is first used. */
 EDGEWISE_API edgewise_status edgewise_bundle_verify(const edgewise_bundle* bundle);
 
-/* The bytes of a tensor as they are stored, checked against its sha256: "embedder.int8.tflite" of
- * an embedder is the model that a runtime loads. Aligned to 64 bytes, owned by the bundle, valid
+/* The bytes of a tensor, checked against its sha256: "embedder.int8.tflite" of an embedder is the
+ * model that a runtime loads. In place, but for tensors that borrow weights from another (the
+ * shipped ".onnx" from the ".tflite"), which are put together when first asked for. Aligned to 64 bytes, owned by the bundle, valid
  * until it is closed. EDGEWISE_ERROR_BUNDLE where there is none; reference models are stored
  * deflated and are refused. */
 EDGEWISE_API edgewise_status edgewise_bundle_data(const edgewise_bundle* bundle, const char* name,

@@ -1,0 +1,16 @@
+// Tensors that are stored without what another tensor of the bundle holds too: the model of one
+// runtime, whose weights lie in that of another, their axes in another order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "edgewise/bundle.hpp"
+
+namespace edgewise {
+
+// The bytes of `stored` with what it borrows put back. Its layout: see bundle.hpp. Nothing in it
+// is trusted. Throws Error(kBundle) with the cause (the caller adds the file's name).
+std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender);
+
+}  // namespace edgewise
