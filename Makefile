@@ -3,6 +3,8 @@
 # make sanitize   the C++ tests and the C library under the address and undefined-behaviour sanitizers
 # make docs       the site, in build/site: open build/site/index.html, no server and no network needed
 # make sbom       what is inside the package, in build/edgewise.cdx.json (CycloneDX)
+# make tsan       the C++ tests under the thread sanitizer
+# make fuzz       fuzz what reads files, FUZZ_SECONDS each (needs clang)
 # make clean      remove what the others made
 
 PYTHON ?= python3
@@ -21,7 +23,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	-DEDGEWISE_DEPS_PREFIX=$(shell $(BIN)/python -c \
 		"import sysconfig; print(sysconfig.get_path('purelib'))")
 
-.PHONY: demo test lint ctest pytest sanitize docs sbom clean
+.PHONY: demo test lint ctest pytest sanitize tsan fuzz docs sbom clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/edgewise demo
@@ -64,7 +66,7 @@ pytest: $(VENV)/installed
 sanitize: $(VENV)/installed
 	$(BIN)/cmake -S . -B build/sanitize $(CMAKE_FLAGS) -DEDGEWISE_SANITIZE=ON
 	$(BIN)/cmake --build build/sanitize
-	$(BIN)/ctest --test-dir build/sanitize --output-on-failure -R '^test_'
+	$(BIN)/ctest --test-dir build/sanitize --output-on-failure -R '^(test|corpus)_'
 	EDGEWISE_C_BUILD=build/sanitize $(BIN)/python -m pytest tests/c/test_examples.py
 
 docs: $(VENV)/installed
@@ -72,6 +74,20 @@ docs: $(VENV)/installed
 
 sbom: $(VENV)/installed
 	PYTHONPATH=docs $(BIN)/python -m pages.sbom build/edgewise.cdx.json
+
+tsan: $(VENV)/requirements
+	$(BIN)/cmake -S . -B build/tsan $(CMAKE_FLAGS) -DEDGEWISE_SANITIZE_THREADS=ON
+	$(BIN)/cmake --build build/tsan
+	TSAN_OPTIONS=halt_on_error=1 $(BIN)/ctest --test-dir build/tsan --output-on-failure -R '^test_'
+
+FUZZ_CLANG ?= clang++
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= architecture bundle classifier model_file prior profile
+fuzz: $(VENV)/requirements
+	$(BIN)/cmake -S . -B build/fuzz $(CMAKE_FLAGS) -DCMAKE_CXX_COMPILER=$(FUZZ_CLANG) \
+		-DEDGEWISE_FUZZ=ON -DEDGEWISE_BUILD_TESTS=OFF -DEDGEWISE_BUILD_C=OFF
+	$(BIN)/cmake --build build/fuzz
+	$(BIN)/python benchmarks/fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 clean:
 	rm -rf build dist $(VENV) $(DEMO)

@@ -41,7 +41,7 @@ set_target_properties(edgewise PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION $
 if(UNIX AND NOT APPLE)
   set(_exports "${PROJECT_SOURCE_DIR}/native/c/exports.map")
   target_link_options(edgewise PRIVATE "LINKER:--version-script=${_exports}" "LINKER:--no-undefined")
-  if(NOT EDGEWISE_SANITIZE)
+  if(NOT EDGEWISE_SANITIZE AND NOT EDGEWISE_SANITIZE_THREADS)
     target_link_options(edgewise PRIVATE "LINKER:--gc-sections")
   else()
     # The sanitizers' own functions come from the program.

@@ -20,11 +20,26 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   endif()
 endif()
 
-if(EDGEWISE_SANITIZE)
+if(EDGEWISE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "edgewise: fuzzing needs clang: -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  set(EDGEWISE_SANITIZE ON)
+  target_compile_options(edgewise_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+if(EDGEWISE_SANITIZE_THREADS)
+  target_compile_options(edgewise_options INTERFACE -fsanitize=thread -O1 -g)
+  target_link_options(edgewise_options INTERFACE -fsanitize=thread)
+  set(EDGEWISE_LTO OFF)
+elseif(EDGEWISE_SANITIZE)
   set(_sanitize -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # which leaves it out of `undefined`
+    list(APPEND _sanitize -fsanitize=float-cast-overflow)
+  endif()
   # Sanitized code confuses GCC's own analysis: it warns of the standard library's <regex>.
   target_compile_options(edgewise_options INTERFACE
-    ${_sanitize} -O1 -g $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    ${_sanitize} -O1 $<IF:$<CXX_COMPILER_ID:Clang>,-gline-tables-only,-g> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(edgewise_options INTERFACE ${_sanitize})
 endif()
 

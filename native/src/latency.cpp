@@ -34,9 +34,10 @@ void expect_size(const std::vector<double>& values, std::size_t size, const char
     fail(std::string("latency prior: ") + name + " has " + std::to_string(values.size()) +
          " values where " + std::to_string(size) + " belong");
   }
+  constexpr double kLargest = 1e100;  // beyond, products of a few of them overflow
   for (const double value : values) {
-    if (!std::isfinite(value)) {
-      fail(std::string("latency prior: ") + name + " has a value that is not finite");
+    if (!(std::abs(value) <= kLargest)) {
+      fail(std::string("latency prior: ") + name + " has a value that is not finite, or vast");
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "edgewise/error.hpp"
 #include "latency_math.hpp"
 
 namespace edgewise {
@@ -122,8 +123,13 @@ class Updater {
     return fit;
   }
 
-  // Keeps the fits that matter: their moments by graph semantics, and the shape of them all.
+  // Keeps the fits that matter: their moments by graph semantics, and the shape of them all. Fits
+  // whose numbers overflowed say nothing.
   void believe() {
+    fits_.erase(std::remove_if(fits_.begin(), fits_.end(),
+                               [](const Fit& fit) { return !std::isfinite(fit.log_evidence); }),
+                fits_.end());
+    if (fits_.empty()) fail();
     double most = fits_.front().log_evidence;
     for (const Fit& fit : fits_) most = std::max(most, fit.log_evidence);
     double total = 0.0;
@@ -143,6 +149,29 @@ class Updater {
     for (LatencyTerm& term : belief_) term.weight /= kept;
     for (Outlook& outlook : outlooks_) outlook.weight /= kept;
     shape_errors();
+    if (!usable()) fail();
+  }
+
+  [[noreturn]] static void fail() {
+    throw Error(ErrorKind::kArgument,
+                "the timings, or what was timed, are so large or so small that they cannot be "
+                "reckoned with: give milliseconds, of networks as they are");
+  }
+
+  // Whether all that was found are numbers; checked at the end, where every overflow arrives.
+  bool usable() const {
+    const auto finite = [](const auto& values) {
+      return std::all_of(values.begin(), values.end(),
+                         [](auto value) { return std::isfinite(value); });
+    };
+    for (const LatencyTerm& term : belief_) {
+      if (!finite(term.mean) || !finite(term.covariance) || !finite(term.spread.factor) ||
+          !finite(term.spread.rest) || !std::isfinite(term.noise) || !std::isfinite(term.scale) ||
+          !std::isfinite(term.weight)) {
+        return false;
+      }
+    }
+    return !belief_.empty() && finite(shape_.weight) && finite(shape_.spread);
   }
 
   void shape_errors() {

@@ -1,5 +1,6 @@
 #include "edgewise/network_latency.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -50,6 +51,10 @@ AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::si
       fail("timing " + std::to_string(i) + " must be a positive number of ms, not " +
            std::to_string(ms[i]));
     }
+  }
+  const std::size_t numbers = n * columns();
+  if (!std::all_of(rows, rows + numbers, [](double v) { return std::isfinite(v) && v >= 0.0; })) {
+    fail("what a timed network asks for must be finite numbers from 0");
   }
   const Matrix timed = Eigen::Map<const Matrix>(rows, index(n), index(columns()));
   LatencyUpdate update = update_prior(data_.prices, {{timed, timed}}, ms);

@@ -41,7 +41,7 @@ bool all(const std::uint8_t* codes, Test test) noexcept {
 template <class Test>
 bool all_blocks(const std::uint8_t* codes, Test test) noexcept {
   static_assert(kBlocks > 16 && kBlocks <= 32);
-  return all<16>(codes, test) & all<16>(codes + kBlocks - 16, test);
+  return (int{all<16>(codes, test)} & int{all<16>(codes + kBlocks - 16, test)}) != 0;
 }
 
 // Sets the codes of a stage's blocks beyond `depth` to 3.
@@ -123,10 +123,11 @@ std::vector<std::vector<std::uint8_t>> OnceForAll::choices() const {
 }
 
 std::size_t OnceForAll::fault(const std::uint8_t* codes) const noexcept {
-  const bool good = all_blocks(codes + kKernels, is_kernel) &
-                    all_blocks(codes + kExpansions, is_expansion) &
-                    all<kStages>(codes + kDepths, is_depth) & is_resolution(codes[kResolution]);
-  if (good) return kCodes;
+  const int good = int{all_blocks(codes + kKernels, is_kernel)} &
+                   int{all_blocks(codes + kExpansions, is_expansion)} &
+                   int{all<kStages>(codes + kDepths, is_depth)} &
+                   int{is_resolution(codes[kResolution])};
+  if (good != 0) return kCodes;
   std::size_t i = 0;
   while (i < kExpansions && is_kernel(codes[i])) ++i;
   if (i < kExpansions) return i;

@@ -232,7 +232,7 @@ void read_deflated(const json& manifest, BundleHeader& out) {
   if (!deflated->is_array()) fail("the manifest's 'deflated' is not a list");
   for (const json& name : *deflated) {
     const bool known = name.is_string() && out.sha256.count(name.get<std::string>()) == 1;
-    if (!known) fail("the manifest's 'deflated' lists what is not a tensor: " + name.dump());
+    if (!known) fail("the manifest's 'deflated' lists what is not a tensor: " + printable(name.dump()));
     out.deflated.insert(name.get<std::string>());
   }
 }

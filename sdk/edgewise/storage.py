@@ -1,7 +1,8 @@
 """Where edgewise keeps its files, and how it writes them: never half.
 
 A file is written aside in the same folder, flushed to the disk, then renamed over the old one.
-Whatever goes wrong, the old file is still there and nothing is left behind.
+Whatever goes wrong, the old file is still there and nothing is left behind. A process that is
+killed may leave what it had written aside, `.edgewise-*.part`, which nothing ever reads.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import StorageError
 
-__all__ = ["data_dir", "write_atomic"]
+__all__ = ["data_dir", "locked", "write_atomic"]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space, or choose another folder",
@@ -69,6 +70,46 @@ def write_atomic(
         cure = _CURES.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
         message = f"cannot write {target}: {cure}"
         raise StorageError(message, error.errno, str(target)) from error
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let one at a time read a file, change it and write it back; others wait here.
+
+    Holds between processes and threads that all ask for it, and ends with the process, however that
+    ends. Nothing is left behind: what is locked is the file itself. Where a system has no such
+    locks, or there is no such file, nothing is locked.
+    """
+    descriptor = _lock(Path(path))
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(path: Path) -> int | None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError:
+            return None  # whoever reads it says why
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Whoever held it before may have renamed another file over the one that waited here.
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            return None  # a disk without locks
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _write_aside_and_rename(target: Path, pieces: Iterable[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgewise.bundle import Bundle
 from edgewise.errors import ArgumentError
 from edgewise_converter import cli
 from edgewise_converter.compile.own_network import open_own
+from edgewise_converter.compile.zoo_add import Addition, add_to_zoo
 
 from .small_zoo import COLD, SmallZoo
 
@@ -127,6 +129,20 @@ def expected_features(network: Brightness, file: Path) -> NDArray[np.float32]:
     images = torch.from_numpy(standard.astype(np.float32)).permute(2, 0, 1)[None]
     with torch.no_grad():
         return torch.relu(network.convolution(images)).mean((2, 3)).numpy()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_that_add_at_once_both_stay(
+    zoo: Path, network: Brightness, folder: Path, tmp_path: Path
+) -> None:
+    file, copy = write(network, tmp_path / "own.onnx"), tmp_path / "zoo.safetensors"
+    copy.write_bytes(zoo.read_bytes())
+    names = ["lumps", "bumps", "humps"]
+    with ThreadPoolExecutor(len(names)) as pool:
+        added = pool.map(lambda name: add_to_zoo(copy, Addition(name, file, folder)), names)
+    assert [card["name"] for card in added] == names
+    assert {entry.name for entry in sdk.ModelZoo(copy)} >= set(names)
+    Bundle.open(copy).verify()
 
 
 @pytest.mark.filterwarnings("ignore")

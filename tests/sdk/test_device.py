@@ -269,7 +269,7 @@ def test_a_profile_cannot_hold_too_few_or_uneven_timings(
     device.save(path)
     profile = load_profile(path)
     save_profile(replace(profile, measurements=profile.measurements[:1]), path)
-    with pytest.raises(ArgumentError, match="too few"):
+    with pytest.raises(ProfileError, match=r"device.safetensors: 1 timings are too few"):
         sdk.Device.load(path)
 
 

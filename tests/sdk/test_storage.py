@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from edgewise import EdgewiseError, StorageError
-from edgewise.storage import data_dir, write_atomic
+from edgewise.storage import data_dir, locked, write_atomic
 
 OLD = b"what was there before"
 
@@ -198,3 +199,42 @@ def test_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("EDGEWISE_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     assert data_dir() == tmp_path / "xdg" / "edgewise"
+
+
+def test_one_at_a_time_changes_a_file(tmp_path: Path) -> None:
+    """Without the lock most of the additions are lost: each replaces the file that others read."""
+    target = tmp_path / "count"
+    target.write_bytes(b"0")
+    workers = []
+    for _ in range(6):
+        worker = os.fork()
+        if worker == 0:
+            for _ in range(15):
+                with locked(target):
+                    write_atomic(target, str(int(target.read_bytes()) + 1).encode())
+            os._exit(0)
+        workers.append(worker)
+    assert all(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0 for worker in workers)
+    assert target.read_bytes() == b"90"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"], "something was left"
+
+
+def test_a_lock_ends_with_its_process(target: Path) -> None:
+    read, write = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        with locked(target):
+            os.write(write, b"x")
+            signal.pause()
+    assert os.read(read, 1) == b"x"
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    with locked(target):
+        pass
+    os.close(read)
+    os.close(write)
+
+
+def test_nothing_is_locked_where_there_is_nothing(tmp_path: Path) -> None:
+    with locked(tmp_path / "absent"):
+        assert list(tmp_path.iterdir()) == []

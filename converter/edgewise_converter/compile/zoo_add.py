@@ -25,6 +25,7 @@ from edgewise.retrieval.statistics import query_statistics
 from edgewise.retrieval.zoo_file import ZooFile, numbered, open_zoo
 from edgewise.runtimes import get_runtime
 from edgewise.shipped import fingerprint
+from edgewise.storage import locked
 from edgewise_converter.compile.own_network import OwnNetwork, open_own
 from edgewise_converter.compile.zoo_bundle import quantised_rows
 from edgewise_converter.images.folders import load_folder
@@ -67,7 +68,7 @@ def add_to_zoo(
     embedder: str | Path = "default",
     output: Path | None = None,
 ) -> dict[str, Any]:
-    """Add a network to a zoo's bundle, atomically.
+    """Add a network to a zoo's bundle, atomically; two that add at once do so one after the other.
 
     Args:
         zoo: the bundle.
@@ -84,6 +85,13 @@ def add_to_zoo(
         BundleError: the zoo is damaged.
         StorageError: the disk refuses.
     """
+    with locked(open_zoo(zoo).path):
+        return _add(zoo, addition, embedder, output)
+
+
+def _add(
+    zoo: str | Path, addition: Addition, embedder: str | Path, output: Path | None
+) -> dict[str, Any]:
     bundle = open_zoo(zoo)
     file = ZooFile(bundle)
     if any(entry.name == addition.name for entry in file.entries):

@@ -146,7 +146,8 @@ class LatencyPrior {
   static LatencyPrior load(const Space& space, const Bundle& bundle);
 
   // Adapts to a device on which `n` architectures took `ms` milliseconds each.
-  // Error(kArgument) when n < minimum_samples() or a timing is not positive and finite.
+  // Error(kArgument) when n < minimum_samples(), a timing is not positive and finite, or numbers are
+  // so far apart that reckoning with them overflows.
   AdaptedLatency adapt(const std::uint8_t* codes, const double* ms, std::size_t n) const;
 
   // The belief before any timing, at scale 1: what reference architectures are chosen from.

@@ -37,7 +37,8 @@ class NetworkPrior {
   static NetworkPrior load(const Bundle& bundle);
 
   // Adapts to a device on which `n` networks took `ms` milliseconds each; `rows` (n, columns),
-  // row-major, are their features. Error(kArgument) as LatencyPrior::adapt.
+  // row-major, are their features, finite and not negative. Error(kArgument) as
+  // LatencyPrior::adapt.
   AdaptedNetwork adapt(const double* rows, const double* ms, std::size_t n) const;
 
  private:

@@ -15,7 +15,8 @@ from ..bundle import Bundle, bundle_pieces
 from ..errors import BundleError
 from ..shipped import fingerprint
 from ..storage import write_atomic
-from .embedder import Embedder, Network, open_embedder
+from .embedder import METRICS, PRECISIONS, Embedder, Network, open_embedder
+from .head import HEADS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +66,9 @@ def load_classifier(path: str | Path) -> Saved:
         examples, sums = bundle.tensor("examples"), bundle.tensor("sums")
         if examples.shape != (len(labels),) or sums.ndim != 2 or len(sums) != len(labels):
             raise ValueError("its tensors do not have one row a class")
+        for key, known in (("head", HEADS), ("precision", PRECISIONS), ("metric", METRICS)):
+            if manifest[key] not in known:
+                raise ValueError(f"{key} {manifest[key]!r} is none of {', '.join(known)}")
         return Saved(
             str(manifest["head"]),
             str(manifest["precision"]),

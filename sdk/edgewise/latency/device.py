@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..bundle import Bundle
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ProfileError
 from ..measure import Measurement, summarise
 from ..measure import measure as measure_side_by_side
 from ..runtimes import get_runtime
@@ -282,11 +282,13 @@ class Device:
         ProfileError for one of another space than `space`, or another version of this library.
         """
         profile = load_profile(path, space=space)
-        opened = open_described(path, profile, bundle)
-        for difference in differences(profile.info):
-            _log.warning("%s: %s", path, difference)
-        predictor = load_predictor(profile.predictor, opened, "auto")
-        return cls(profile, opened, predictor)
+        try:
+            opened = open_described(path, profile, bundle)
+            for difference in differences(profile.info):
+                _log.warning("%s: %s", path, difference)
+            return cls(profile, opened, load_predictor(profile.predictor, opened, "auto"))
+        except ArgumentError as error:  # of what the file holds
+            raise ProfileError(f"{path}: {error}") from error
 
     def __repr__(self) -> str:
         info, timings = self._profile.info, len(self._profile.measurements)

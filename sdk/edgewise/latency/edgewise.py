@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import _core
 from ..bundle import Bundle
-from ..errors import BundleError
+from ..errors import ArgumentError, BundleError
 from ..spaces import get_space
 from .prediction import Prediction
 
@@ -33,7 +33,11 @@ class EdgewisePredictor:
         references = bundle.manifest.get("references")
         if not isinstance(references, list) or "edgewise.mean" not in bundle:
             raise BundleError(f"{bundle.path}: holds no 'edgewise' predictor; compile it again")
-        space = get_space(str(bundle.manifest.get("space")))
+        try:
+            space = get_space(str(bundle.manifest.get("space")))
+            space.encode(references)  # each is an architecture
+        except ArgumentError as error:
+            raise BundleError(f"{bundle.path}: {error}") from error
         return cls(_core.LatencyPrior.load(space, bundle.core), references)
 
     @property

@@ -142,6 +142,8 @@ def _networks(timed: Sequence[Measurement], bundle: Bundle) -> list[TimedNetwork
     features = bundle.tensor("features")
     if features.shape != (len(timed), len(no_features())) or features.dtype != np.float64:
         raise ValueError("its networks do not have one row of features each")
+    if not (np.isfinite(features) & (features >= 0)).all():
+        raise ValueError("the features of its networks are no finite numbers from 0")
     return [TimedNetwork(m, row) for m, row in zip(timed, np.array(features), strict=True)]
 
 

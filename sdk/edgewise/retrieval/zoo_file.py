@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FORMATS = ("tflite", "onnx")
 
 _PARTS = ("layers", "weights", "scales", "biases", "head")
+_WIDEST = 1 << 16  # numbers of a vector; the core's search takes no more
 _EMBEDDER = ("name", "fingerprint", "dim")
 
 
@@ -64,10 +65,10 @@ class ZooFile:
             ]
             self.statistics = [str(name) for name in self.about["statistics"]]
             self.nearest = int(self.about["nearest"])
-            self._dim = int(self.about["dim"])
+            self._dim = _width(self.about["dim"])
             columns = [str(name) for name in self.about["network_columns"]]
             self.embedder = {key: str(self.about["embedder"][key]) for key in _EMBEDDER}
-            inputs = statistics_size(self.statistics, int(self.embedder["dim"]))
+            inputs = statistics_size(self.statistics, _width(self.embedder["dim"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._incomplete(error) from error
         if len({entry.name for entry in self.entries}) != len(self.entries) or self.nearest < 1:
@@ -132,6 +133,8 @@ class ZooFile:
             raise BundleError(
                 f"{self.bundle.path}: its index is {rows.dtype} {rows.shape}, not int8 {wanted}"
             )
+        if not np.isfinite(scales).all():
+            raise BundleError(f"{self.bundle.path}: the scales of its index are not finite")
         query = read_dense(self.bundle, "query", inputs, self._dim)
         performance = read_dense(self.bundle, "performance", 3 * self._dim, 1)
         return Index(rows, scales.astype(np.float32), query, performance, self.nearest)
@@ -154,6 +157,14 @@ class ZooFile:
         if isinstance(error, ArgumentError):  # says it all
             return BundleError(f"{self.bundle.path}: {error}; update edgewise")
         return BundleError(f"{self.bundle.path}: the zoo is incomplete ({error!r})")
+
+
+def _width(number: Any) -> int:
+    """How many numbers a vector has; the file may say anything."""
+    width = int(number)
+    if not 1 <= width <= _WIDEST:
+        raise ValueError(f"vectors of {width} numbers")
+    return width
 
 
 def _about(bundle: Bundle) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any, NamedTuple
 
 from ..errors import RuntimeUnavailableError
@@ -14,6 +15,8 @@ class Package(NamedTuple):
     distribution: str
     module: str
     extra: str
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that it must find when it is imported; what the user has set stays."""
 
     @property
     def cure(self) -> str:
@@ -42,6 +45,8 @@ class Package(NamedTuple):
             raise self.missing()
         if obstacle is not None:
             raise RuntimeUnavailableError(f"{obstacle[0]} ({obstacle[1]})")
+        for name, value in self.environment:
+            os.environ.setdefault(name, value)
         try:
             return importlib.import_module(self.module)
         except ImportError as error:  # installed, yet a library it links against is not

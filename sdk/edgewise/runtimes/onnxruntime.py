@@ -34,7 +34,10 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     format = "onnx"
-    package = Package("onnxruntime", "onnxruntime", extra="onnx")
+    # From 1.29 on it reports its runs to its makers over the network unless this is set.
+    package = Package(
+        "onnxruntime", "onnxruntime", extra="onnx", environment=(("ORT_DISABLE_TELEMETRY", "1"),)
+    )
 
     def version(self) -> str:
         """See `Runtime.version`."""
