@@ -73,7 +73,7 @@ docs: $(VENV)/installed
 	PYTHONPATH=docs $(BIN)/python -m pages build/site
 
 sbom: $(VENV)/installed
-	PYTHONPATH=docs $(BIN)/python -m pages.sbom build/edgewise.cdx.json
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m release.sbom build/edgewise.cdx.json
 
 tsan: $(VENV)/requirements
 	$(BIN)/cmake -S . -B build/tsan $(CMAKE_FLAGS) -DEDGEWISE_SANITIZE_THREADS=ON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pages.docstrings import as_rst
 from sphinx.application import Sphinx
 from sphinx.domains.python import ObjectEntry, PythonDomain
 
@@ -13,21 +14,19 @@ project = "edgewise"
 author = "the edgewise authors"
 version = release = edgewise.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+smartquotes = False
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
 # Docstrings write code in single backticks; a name that is known is linked.
 default_role = "py:obj"
+autoclass_content = "both"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
-napoleon_use_rtype = False
-
 html_theme = "furo"
 html_title = f"edgewise {release}"
 html_copy_source = False
@@ -45,6 +44,14 @@ class _Domain(PythonDomain):
         return found if len(found) == 1 and found[0][1].objtype not in fields else []
 
 
+def _docstring(
+    _app: Sphinx, what: str, _name: str, _value: Any, _options: Any, lines: list[str]
+) -> None:
+    """Autodoc's hook."""
+    lines[:] = as_rst(lines, what)
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx's hook."""
     app.add_domain(_Domain, override=True)
+    app.connect("autodoc-process-docstring", _docstring)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import edgewise
-from edgewise.latency import calibrate
+
+from . import stub_reference
 
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Latency": (
@@ -61,6 +63,8 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Title, what is said of it, and names below `edgewise`. Every public name is in one of them."""
 
+_OF_THE_CORE = ("spaces.Space", "spaces.Kernel")
+
 
 def page() -> str:
     """The page as reStructuredText.
@@ -96,23 +100,15 @@ def _title(text: str, line: str) -> list[str]:
 
 def _directive(name: str) -> list[str]:
     module, _, last = f"edgewise.{name}".rpartition(".")
+    if name in _OF_THE_CORE:
+        stub = Path(edgewise.__file__).with_name("_core.pyi")
+        return stub_reference.directive(stub, last, f"edgewise.{name}")
     value: Any = getattr(importlib.import_module(module), last)
-    if value is calibrate:
-        # Its overloads would be shown, which leave the defaults out.
-        return [f".. autofunction:: edgewise.{name}{_signature(value)}"]
     if not inspect.isclass(value):
         return [f".. autofunction:: edgewise.{name}"]
     lines = [f".. autoclass:: edgewise.{name}", "   :members:"]
+    if dataclasses.is_dataclass(value):  # a field whose name says it all has no docstring
+        lines.append("   :undoc-members:")
     if issubclass(value, edgewise.EdgewiseError):
         lines = [f".. autoexception:: edgewise.{name}", "   :show-inheritance:"]
     return lines
-
-
-def _signature(function: Callable[..., Any]) -> str:
-    """Its parameters with types and defaults, as they are written."""
-    found = inspect.signature(function)
-    parameters = [
-        f"{parameter.name}: {parameter.annotation} = {parameter.default!r}"
-        for parameter in found.parameters.values()
-    ]
-    return f"({', '.join(parameters)}) -> {found.return_annotation}"
