@@ -2,13 +2,14 @@
 
     python benchmarks/mutated_bundles.py --count 100000
 
-Starts from the files in `tests/fixtures`, one of each kind. Each is changed at random: bytes, cuts,
-doubled or lost pieces, numbers and values of its manifest; in half of them all digests are then set
-right again, so that what lies behind the digests is reached. Each is then read from disk as an app
-reads it. Chunks run in processes of their own, limited in time and memory, so that a crash, a hang
-or a blow-up is seen; everything else than an EdgewiseError is a fault too. A fault's seed is kept:
-`--only SEED` runs that one and shows what happens. Writes `docs/results/mutated_bundles.json`; the
-exit status is 1 when there was a fault.
+Starts from the files in `tests/fixtures`, one of each kind, and from two whose tensors are
+deflated, cut out or lent. Each is changed at random: bytes, cuts, doubled or lost pieces, numbers
+and values of its manifest; in half of them all digests are then set right again, so that what lies
+behind the digests is reached. Each is then read from disk as an app reads it. Chunks run in
+processes of their own, limited in time and memory, so that a crash, a hang or a blow-up is seen;
+everything else than an EdgewiseError of one line is a fault too. A fault's seed is kept: `--only
+SEED` runs that one and shows what happens. Writes `docs/results/mutated_bundles.json`; the exit
+status is 1 when there was a fault.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from typing import Any
 import numpy as np
 
 from edgewise import _core
-from edgewise.bundle import Bundle
+from edgewise.borrow import Borrowed, Loan
+from edgewise.bundle import Bundle, bundle_pieces
 from edgewise.errors import EdgewiseError
 from edgewise.fewshot.classifier import _restored
 from edgewise.fewshot.classifier_file import load_classifier
@@ -41,6 +43,7 @@ from edgewise.fewshot.embedder import calibration_of
 from edgewise.latency import Device
 from edgewise.latency.predictor import load_predictor, open_bundle
 from edgewise.latency.profile import load_profile
+from edgewise.pattern import Cut, stored_weights
 from edgewise.retrieval.zoo_file import FORMATS, ZooFile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +51,7 @@ FIXTURES = ROOT / "tests" / "fixtures"
 _MEMORY = 3 << 30  # bytes of address space that a chunk may take beyond its start
 _PATIENCE = 0.5  # seconds a bundle that a chunk may take, on a busy machine
 _LENGTH = 8
+_COMMON = ("format_version", "kind", "name", "sha256")
 
 
 def main() -> int:
@@ -150,7 +154,35 @@ def _work(first: int, count: int) -> int:
 def _seeds() -> list[bytes]:
     files = sorted(path for path in FIXTURES.glob("*/*") if path.suffix != ".json")
     assert files, f"no files in {FIXTURES}"
-    return [path.read_bytes() for path in files]
+    return [*(path.read_bytes() for path in files), *_stored()]
+
+
+def _stored() -> list[bytes]:
+    """Bundles whose tensors are stored in every other way: deflated, cut out, lent."""
+    generator = np.random.default_rng(0)
+    weights = stored_weights(4, 6, 9, 1)
+    model = b"a model" + weights.tobytes() + b"its end"
+    common = generator.integers(0, 256, 600, np.uint8)
+    loan = Loan(5, 0, 10, 6, 10, 1)
+    turned = common.reshape(10, 10, 6).transpose(0, 2, 1).tobytes()
+    manifest = {"space": "nasbench201", "references": []}
+    return [
+        b"".join(
+            bundle_pieces(
+                *("latency", "stored", manifest),
+                {"reference.00.onnx": model, "text": bytes(5000)},
+                ("reference.00.onnx", "text"),
+                {"reference.00.onnx": [Cut(7, 4, 6, 9, 1)]},
+            )
+        ),
+        b"".join(
+            bundle_pieces(
+                *("embedder", "lent", {}),
+                {"lender": common.tobytes(), "borrower": b"begin" + turned + b"end"},
+                borrowed={"borrower": Borrowed("lender", [loan])},
+            )
+        ),
+    ]
 
 
 def _try(seed: int, sources: list[bytes], folder: Path) -> str | None:
@@ -250,8 +282,12 @@ def _mutated(draw: random.Random, raw: bytearray) -> bytes:
     for _ in range(draw.choice((1, 1, 2, 3))):
         what = draw.random()
         if what < 0.5:
+            # Mostly what the kind says: the rest rarely leads anywhere.
+            common = [key for key in _COMMON if key in manifest] if draw.random() < 0.8 else []
+            aside = {key: manifest.pop(key) for key in common}
             _change_value(draw, manifest)
-        elif what < 0.7:
+            manifest |= aside
+        elif what < 0.6:
             _change_value(draw, table)
         else:
             change = _scrambled if draw.random() < 0.2 else _poke

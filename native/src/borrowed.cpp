@@ -9,7 +9,6 @@
 namespace edgewise {
 namespace {
 
-constexpr std::size_t kMaxWhole = std::size_t{256} << 20;  // no model of a bundle is this large
 constexpr std::size_t kField = 4;
 constexpr std::size_t kFields = 6;
 
@@ -29,7 +28,8 @@ std::size_t number_at(const std::uint8_t* data) {
 
 class Reader {
  public:
-  Reader(const Tensor& stored, const Tensor& lender) : stored_(stored), lender_(lender) {}
+  Reader(const Tensor& stored, const Tensor& lender, std::size_t limit)
+      : stored_(stored), lender_(lender), limit_(limit) {}
 
   std::vector<std::uint8_t> whole() {
     read_table();
@@ -62,7 +62,10 @@ class Reader {
     for (std::size_t i = 0; i < count; ++i) {
       loans_.push_back(read_loan(stored_.data + kField + i * kField * kFields));
       size_ += loans_.back().size();
-      if (size_ > kMaxWhole) fail("it would have more than " + std::to_string(kMaxWhole) + " bytes");
+      if (size_ > limit_) {
+        fail("it would have more than the " + std::to_string(limit_) + " bytes that are left of " +
+             std::to_string(kMaxBorrowed) + " for all that borrow");
+      }
     }
   }
 
@@ -102,6 +105,7 @@ class Reader {
 
   const Tensor& stored_;
   const Tensor& lender_;
+  std::size_t limit_;
   std::vector<Loan> loans_;
   std::size_t size_ = 0;   // of the whole
   std::size_t taken_ = 0;  // bytes of `stored_` that are used already
@@ -109,8 +113,9 @@ class Reader {
 
 }  // namespace
 
-std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender) {
-  return Reader(stored, lender).whole();
+std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender,
+                                        std::size_t limit) {
+  return Reader(stored, lender, limit).whole();
 }
 
 }  // namespace edgewise

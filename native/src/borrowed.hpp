@@ -2,6 +2,7 @@
 // runtime, whose weights lie in that of another, their axes in another order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -9,8 +10,12 @@
 
 namespace edgewise {
 
-// The bytes of `stored` with what it borrows put back. Its layout: see bundle.hpp. Nothing in it
-// is trusted. Throws Error(kBundle) with the cause (the caller adds the file's name).
-std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender);
+// What all tensors of a bundle that borrow may take together; no models of a bundle are this large.
+inline constexpr std::size_t kMaxBorrowed = std::size_t{256} << 20;
+
+// The bytes of `stored`, at most `limit`, with what it borrows put back. Its layout: see bundle.hpp.
+// Nothing in it is trusted. Throws Error(kBundle) with the cause (the caller adds the file's name).
+std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender,
+                                        std::size_t limit = kMaxBorrowed);
 
 }  // namespace edgewise

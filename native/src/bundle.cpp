@@ -107,7 +107,9 @@ void Bundle::put_together(const Entry& entry) const {
   const std::lock_guard<std::mutex> lock(putting_together_);
   if (entry.whole != nullptr) return;
   try {
-    const std::vector<std::uint8_t> bytes = with_borrowed(entry.tensor, lender);
+    const std::vector<std::uint8_t> bytes =
+        with_borrowed(entry.tensor, lender, kMaxBorrowed - borrowed_);
+    borrowed_ += bytes.size();
     entry.whole = FileMap::copy(bytes.data(), bytes.size());
   } catch (const Error& error) {
     fail(error.what());

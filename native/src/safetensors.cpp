@@ -232,29 +232,29 @@ void read_deflated(const json& manifest, BundleHeader& out) {
   if (!deflated->is_array()) fail("the manifest's 'deflated' is not a list");
   for (const json& name : *deflated) {
     const bool known = name.is_string() && out.sha256.count(name.get<std::string>()) == 1;
-    if (!known) fail("the manifest's 'deflated' lists what is not a tensor: " + printable(name.dump()));
+    if (!known) {
+      fail("the manifest's 'deflated' lists what is not a tensor: " + printable(name.dump()));
+    }
     out.deflated.insert(name.get<std::string>());
   }
-}
-
-const Tensor* plain_tensor(const BundleHeader& header, const std::string& name) {
-  if (header.deflated.count(name) == 1) return nullptr;
-  const auto found = std::find_if(header.tensors.begin(), header.tensors.end(),
-                                  [&](const Tensor& tensor) { return tensor.name == name; });
-  return found == header.tensors.end() ? nullptr : &*found;
 }
 
 void read_borrowed(const json& manifest, BundleHeader& out) {
   const auto borrowed = manifest.find("borrowed");
   if (borrowed == manifest.end()) return;
   if (!borrowed->is_object()) fail("the manifest's 'borrowed' is not an object");
+  std::unordered_map<std::string_view, const Tensor*> plain;  // by name, for there may be many
+  for (const Tensor& tensor : out.tensors) {
+    if (out.deflated.count(tensor.name) == 0) plain.emplace(tensor.name, &tensor);
+  }
   for (const auto& [name, lender] : borrowed->items()) {
-    const Tensor* tensor = plain_tensor(out, name);
+    const auto tensor = plain.find(name);
     const bool lent = lender.is_string() && !borrowed->contains(lender.get<std::string>()) &&
-                      plain_tensor(out, lender.get<std::string>()) != nullptr;
-    if (!lent || tensor == nullptr || tensor->dtype != DType::kU8 || tensor->shape.size() != 1) {
+                      plain.count(lender.get_ref<const std::string&>()) == 1;
+    if (!lent || tensor == plain.end() || tensor->second->dtype != DType::kU8 ||
+        tensor->second->shape.size() != 1) {
       fail("the manifest's 'borrowed' is of what cannot borrow or lend: \"" + printable(name) +
-           "\" of " + ascii_text(lender));
+           "\" of " + printable(ascii_text(lender)));
     }
     out.borrowed.emplace(name, lender.get<std::string>());
   }

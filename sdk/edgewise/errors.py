@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+_LONGEST, _BEGINNING, _END = 1000, 700, 250  # characters of a message
+
 
 class EdgewiseError(Exception):
-    """The base of all: catch it to catch every error of edgewise."""
+    """The base of all: catch it to catch every error of edgewise.
+
+    Messages quote what files hold, which may be anything: the middle of a long one is left out.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) <= _LONGEST:
+            return text
+        return f"{text[:_BEGINNING]} ... {text[-_END:]}"
 
 
 class ArgumentError(EdgewiseError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from edgewise.bundle import bundle_pieces
 
 from ..sdk import onnx_by_hand as onnx
 from ..sdk.test_bundle_hostile import frame
-from .forge import Change, bomb, deep, drop, forged, poke, put, stored_deflated, swap
+from .forge import Change, bomb, deep, drop, forged, poke, put, sealed, stored_deflated, swap
 
 Case = tuple[str, Callable[[], bytes]]
 NAN, INF = float("nan"), float("inf")
@@ -41,9 +42,36 @@ def bundles() -> list[Case]:
         ("a deflate bomb", lambda: stored_deflated(bomb(300))),
         ("a deflate stream cut short", lambda: stored_deflated(zlib.compress(b"x" * 999)[:-5])),
         ("no deflate stream", lambda: stored_deflated(b"x" * 999)),
-        ("vast weights", lambda: stored_deflated(zlib.compress(cut), patterned=True)),
-        ("vastly many weights", lambda: stored_deflated(zlib.compress(many), patterned=True)),
+        ("vast weights", lambda: stored_deflated(zlib.compress(cut), patterned=["model"])),
+        ("vastly many weights", lambda: stored_deflated(zlib.compress(many), patterned=["model"])),
+        ("vastly many loans", lambda: sealed({"b": many, "l": many}, borrowed={"b": "l"})),
+        ("a vast loan", lambda: sealed({"b": loans(1, VAST), "l": many}, borrowed={"b": "l"})),
+        ("many that borrow much", _much_borrowed),
+        ("many that borrow", _many_borrow),
     ]
+
+
+def _much_borrowed() -> bytes:
+    """Three times a hundred megabytes out of seven thousand bytes and a lender of one megabyte."""
+    piece = 1 << 20
+    whole = hashlib.sha256(bytes(100 * piece)).hexdigest()
+    names = ("a", "b", "c")
+    tensors = {name: loans(100, piece) for name in names} | {"l": bytes(piece)}
+    hashes = dict.fromkeys(names, whole)
+    return sealed(tensors, sha256=hashes, borrowed=dict.fromkeys(names, "l"))
+
+
+def _many_borrow() -> bytes:
+    """Found by name in linear time, or this takes a minute."""
+    names = [f"b{at}" for at in range(15_000)]
+    tensors = dict.fromkeys(names, b"") | {"l": b"x"}
+    return sealed(tensors, borrowed=dict.fromkeys(names, "l"))
+
+
+def loans(count: int, size: int) -> bytes:
+    """What is stored of a tensor that borrows the beginning of its lender again and again."""
+    rows = [(at * size, 0, 1, size, 1, 1) for at in range(count)]
+    return np.array([count, *np.ravel(rows)], np.uint64).astype("<u4").tobytes()
 
 
 def _many_tensors() -> bytes:
@@ -98,11 +126,37 @@ def classifiers() -> list[Case]:
         "an unknown head": put("", "head", "../head"),
         "a head that the bundle lacks": put("", "head", "relation"),
         "an unknown metric": put("", "metric", "manhattan"),
+        "an endless metric": put("", "metric", "x" * 100_000),
         "an unknown precision": put("", "precision", "float1"),
         "another embedder": put("embedder", "fingerprint", "f" * 16),
         "no embedder": drop("embedder"),
     }
     return changed("things.classifier", cases)
+
+
+def embedders() -> list[Case]:
+    """Embedders whose sizes, constants or networks cannot be."""
+    cases: dict[str, Change] = {
+        "no dimension": put("embedder", "dim", 0),
+        "a vast dimension": put("embedder", "dim", 10**30),
+        "a dimension of text": put("embedder", "dim", "1e999"),
+        "pictures of a number": put("embedder", "image", 8),
+        "pictures of text": put("embedder", "image", ["8", "x", "3"]),
+        "vast pictures": put("embedder", "image", [10**9, 10**9, 3]),
+        "pictures of two sizes": put("embedder", "image", [8, 8]),
+        "an unknown metric": put("embedder", "metric", ["cosine"]),
+        "a temperature of text": put("embedder", "temperature", "hot"),
+        "a temperature of nothing": put("embedder", "temperature", 0),
+        "no threshold": put("embedder", "unknown", {}),
+        "a list of thresholds": put("embedder", "unknown", [1, 2]),
+        "an unknown rule": put("embedder.unknown", "rule", "eval"),
+        "weights of nothing": put("embedder", "weights", None),
+        "weights unheard of": put("embedder", "weights", ["../../x", 7]),
+        "nothing of it": put("", "embedder", None),
+        "another dimension": put("embedder", "dim", 17),
+        "a network of noise": swap("embedder.float32.onnx", b"no network" * 50),
+    }
+    return changed("embedder.safetensors", cases)
 
 
 def zoos() -> list[Case]:
@@ -124,6 +178,7 @@ def zoos() -> list[Case]:
         "a model that is not there": put("entries.0", "model", 77),
         "a negative model": put("entries.0", "model", -1),
         "parameters are a list": put("entries.0", "parameters", [1]),
+        "parameters beyond all": put("entries.0", "parameters", "1e999"),
         "an index of zeros and NaN": poke("index.scale", 0, NAN),
         "an infinite index": poke("index.scale", 1, INF),
         "a query of NaN": poke("query.0.weight", (0, 0), NAN),
@@ -195,6 +250,7 @@ KINDS: dict[str, Callable[[], list[Case]]] = {
     "bundle": bundles,
     "profile": profiles,
     "classifier": classifiers,
+    "embedder": embedders,
     "zoo": zoos,
     "prior": priors,
     "model": models,

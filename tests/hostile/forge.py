@@ -94,18 +94,21 @@ def bomb(megabytes: int) -> bytes:
     return b"".join(deflater.compress(piece) for _ in range(megabytes)) + deflater.flush()
 
 
-def stored_deflated(content: bytes, patterned: bool = False) -> bytes:
-    """A latency bundle whose tensor `model` says that `content` is a zlib stream."""
-    manifest = {"space": "nasbench201", "references": []}
-    raw = b"".join(bundle_pieces("latency", "small", manifest, {"model": content}))
-
+def sealed(tensors: Tensors, **manifest: Any) -> bytes:
+    """A latency bundle of these tensors whose manifest says anything; digests fit."""
+    whole = {"space": "nasbench201", "references": []}
+    raw = b"".join(bundle_pieces("latency", "small", whole, tensors))
     length = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + length])
     table = {key: value for key, value in header.items() if key != "__metadata__"}
-    changed = json.loads(header["__metadata__"]["edgewise"])
-    changed["deflated"] = ["model"]
-    if patterned:
-        changed["patterned"] = ["model"]
-    text = json.dumps(changed)
+    said = json.loads(header["__metadata__"]["edgewise"])
+    for key, value in manifest.items():
+        said[key] = {**said[key], **value} if key == "sha256" else value
+    text = json.dumps(said)
     metadata = {"edgewise": text, "edgewise.sha256": digest(text, table)}
     return frame(json.dumps({"__metadata__": metadata, **table}), raw[8 + length :])
+
+
+def stored_deflated(content: bytes, **manifest: Any) -> bytes:
+    """A latency bundle whose tensor `model` says that `content` is a zlib stream."""
+    return sealed({"model": content}, deflated=["model"], **manifest)

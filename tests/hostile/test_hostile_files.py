@@ -31,7 +31,7 @@ SECONDS = 30
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """A gigabyte more than now and half a minute, or the test fails."""
+    """A gigabyte more than now and half a minute of computing, or the test fails."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, before[1]))
@@ -39,13 +39,13 @@ def bounded() -> Iterator[None]:
     def hung(_signal: int, _frame: object) -> None:
         raise TimeoutError("it takes too long")
 
-    old = signal.signal(signal.SIGALRM, hung)
-    signal.alarm(SECONDS)
+    old = signal.signal(signal.SIGPROF, hung)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
@@ -60,6 +60,12 @@ def use_profile(path: Path) -> None:
 
 def use_classifier(path: Path) -> None:
     classifier = edgewise.FewShotClassifier.load(path, embedder=EMBEDDER, runtime="onnxruntime")
+    classifier.predict(pictures(0))
+
+
+def use_embedder(path: Path) -> None:
+    classifier = edgewise.FewShotClassifier(path, runtime="onnxruntime")
+    classifier.add("red", pictures(0)[:1])
     classifier.predict(pictures(0))
 
 
@@ -86,6 +92,7 @@ USES: dict[str, Callable[[Path], None]] = {
     "bundle": use_bundle,
     "profile": use_profile,
     "classifier": use_classifier,
+    "embedder": use_embedder,
     "zoo": use_zoo,
     "prior": use_prior,
     "model": use_model,
@@ -114,6 +121,7 @@ def test_one_clear_error(case: str, tmp_path: Path) -> None:
     [
         ("profile", "device.profile"),
         ("classifier", "things.classifier"),
+        ("embedder", "embedder.safetensors"),
         ("zoo", "zoo.safetensors"),
         ("prior", "latency.safetensors"),
     ],

@@ -123,6 +123,7 @@ class Bundle {
   std::vector<std::unique_ptr<Entry>> entries_;
   std::unordered_map<std::string, std::size_t> index_;
   mutable std::mutex putting_together_;
+  mutable std::size_t borrowed_ = 0;  // bytes of all that were put together
 };
 
 }  // namespace edgewise

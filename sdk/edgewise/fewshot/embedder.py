@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "int8")
 METRICS = ("cosine", "euclidean")
 _RULE = "best_score"
+_LARGEST = 1 << 16  # of a picture's side, or numbers of an embedding
 
 
 class Calibration(NamedTuple):
@@ -85,8 +86,8 @@ class Embedder:
         self.bundle = bundle
         self.name = bundle.name
         about = _about(bundle)
-        self.height, self.width = (int(side) for side in about["image"][:2])
-        self.dim = int(about["dim"])
+        self.height, self.width, _ = about["image"]
+        self.dim = about["dim"]
         self.metric = str(about["metric"])
         self._calibration = calibration_of(bundle, "embedder")
         self._threads = positive_int("threads", threads)
@@ -111,7 +112,10 @@ class Embedder:
     def load(self, module: str) -> Session:
         """A network of the bundle, in the embedder's precision and runtime."""
         model = self.bundle.blob(_model(module, self.precision, self._engine))
-        return self._engine.load(model, threads=self._threads)
+        try:
+            return self._engine.load(model, threads=self._threads)
+        except ArgumentError as error:
+            raise BundleError(f"{self.bundle.path}: its {module}: {error}") from error
 
     def embed(self, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Pictures of the embedder's size, (1, height, width, 3) uint8 each, to (N, dim)."""
@@ -170,9 +174,22 @@ def _about(bundle: Bundle) -> dict[str, Any]:
         raise BundleError(
             f"{bundle.path}: the manifest lacks embedder.{missing[0]}; compile it again"
         )
+    if not _is_sizes([about["dim"]], 1) or not _is_sizes(about["image"], 3):
+        raise BundleError(f"{bundle.path}: embedder.dim and embedder.image are no sizes: {about}")
+    if not isinstance(about["weights"], list):
+        raise BundleError(f"{bundle.path}: embedder.weights is no list")
     if about["metric"] not in METRICS:
         raise BundleError(f"{bundle.path}: its metric {about['metric']!r} is unknown here")
     return about
+
+
+def _is_sizes(value: Any, count: int) -> bool:
+    """Whether a manifest's value is a list of so many sizes."""
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(type(size) is int and 1 <= size <= _LARGEST for size in value)
+    )
 
 
 def _choose(

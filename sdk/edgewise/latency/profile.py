@@ -121,7 +121,7 @@ def load_profile(path: str | Path, *, space: str | None = None) -> Profile:
             bundle={str(key): str(value) for key, value in manifest["bundle"].items()},
             networks=tuple(_networks(timed[len(archs) :], bundle)),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ProfileError(f"{path}: the profile is incomplete ({error!r})") from error
     _check_version(path, profile)
     if space is not None and profile.space != space:

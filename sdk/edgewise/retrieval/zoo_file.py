@@ -69,7 +69,7 @@ class ZooFile:
             columns = [str(name) for name in self.about["network_columns"]]
             self.embedder = {key: str(self.about["embedder"][key]) for key in _EMBEDDER}
             inputs = statistics_size(self.statistics, _width(self.embedder["dim"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self._incomplete(error) from error
         if len({entry.name for entry in self.entries}) != len(self.entries) or self.nearest < 1:
             raise BundleError(f"{bundle.path}: two of its entries have one name, or it ranks none")
