@@ -16,7 +16,7 @@ _NOTICES = {
     "MPL-2.0": r"Mozilla Public License",
     "BSD-3-Clause": r"Redistribution and use in source and binary forms|BSD-style license",
     "Apache-2.0 WITH LLVM-exception": r"Apache License v2\.0 with LLVM Exceptions",
-    "Apache-2.0": r"Apache License, Version 2\.0|SPDX-License-Identifier: Apache-2\.0",
+    "Apache-2.0": r"Apache License, Version 2\.0|SPDX-License-Identifier: Apache-2\.0(?! WITH)",
     "MIT": r"SPDX-License-Identifier: MIT|Permission is hereby granted, free of charge",
 }
 """What a header says at its beginning, by the identifier of the licence."""

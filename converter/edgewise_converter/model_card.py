@@ -51,7 +51,9 @@ def model_card(path: Path) -> str:
 def _limits(bundle: Bundle) -> list[str]:
     """What holds for every bundle of the kind, with the figures of this one."""
     if bundle.kind == "latency":
-        learnt = "all that it learnt from" if bundle.manifest.get("trained_on") else "those set"
+        learnt = (
+            "all that it learnt from" if bundle.manifest.get("trained_on") else "those imagined"
+        )
         return [
             "Predictions are for the runtime, thread count and clock speed that were calibrated.",
             f"Devices unlike {learnt} are predicted less well.",

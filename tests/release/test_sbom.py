@@ -81,6 +81,10 @@ def test_headers_are_those_of_the_build(bill: dict[str, Any]) -> None:
     assert "MIT" in licences["nlohmann-json"]
     assert "BSD-3-Clause" in licences["pybind11"]
     assert "GPL" not in "".join(licences.values())
+    assert licences["pybind11"] == "Apache-2.0 WITH LLVM-exception AND BSD-3-Clause"
+    notice = (ROOT / "NOTICE").read_text()
+    for one in inside.values():
+        assert one["externalReferences"][0]["url"] in notice
     asked_for = (ROOT / "pyproject.toml").read_text()
     assert '"cmeel-eigen>=3.4,<4"' in asked_for
     assert re.fullmatch(r"3\.\d+\.\d+", inside["eigen"]["version"])
