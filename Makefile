@@ -1,6 +1,8 @@
 # make demo       calibrate this machine and predict networks it has not timed
 # make test       everything: style, types, C++ tests, Python tests
 # make sanitize   the C++ tests and the C library under the address and undefined-behaviour sanitizers
+# make wheels     wheels for x86_64, aarch64 and armv7l, in dist/: docs/wheels.md
+# make wheels-test  the same, installed natively and under qemu, and calibrating there
 # make docs       the site, in build/site: open build/site/index.html, no server and no network needed
 # make sbom       what is inside the package, in build/edgewise.cdx.json (CycloneDX)
 # make tsan       the C++ tests under the thread sanitizer
@@ -10,6 +12,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEMO := .venv-demo
+WHEELS := .venv-wheels
 BIN := $(VENV)/bin
 
 # One thread a library: timings are steadier, and the tests do not fight over the cores.
@@ -23,7 +26,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja) \
 	-DEDGEWISE_DEPS_PREFIX=$(shell $(BIN)/python -c \
 		"import sysconfig; print(sysconfig.get_path('purelib'))")
 
-.PHONY: demo test lint ctest pytest sanitize tsan fuzz docs sbom clean
+.PHONY: demo test lint ctest pytest sanitize tsan fuzz docs sbom wheels wheels-test clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/edgewise demo
@@ -89,5 +92,17 @@ fuzz: $(VENV)/requirements
 	$(BIN)/cmake --build build/fuzz
 	$(BIN)/python benchmarks/fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+# Its own environment: a compiler comes with it.
+$(WHEELS)/installed: wheels/requirements.txt
+	$(PYTHON) -m venv $(WHEELS)
+	$(WHEELS)/bin/python -m pip install --quiet -r wheels/requirements.txt
+	touch $@
+
+wheels: $(WHEELS)/installed
+	$(WHEELS)/bin/python wheels/wheel_build.py --report docs/results/wheels.json
+
+wheels-test: $(WHEELS)/installed
+	$(WHEELS)/bin/python wheels/wheel_platforms.py
+
 clean:
-	rm -rf build dist $(VENV) $(DEMO)
+	rm -rf build dist $(VENV) $(DEMO) $(WHEELS)

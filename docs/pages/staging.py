@@ -16,6 +16,7 @@ NAVIGATION = {
         "fewshot",
         "retrieval",
         "c-library",
+        "wheels",
         "evaluate",
         "fewshot-training",
         "fewshot-embedder",
