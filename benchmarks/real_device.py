@@ -57,7 +57,7 @@ def main() -> None:
     arguments = _parse()
     with tempfile.TemporaryDirectory() as folder:
         networks = arguments.networks or Path(folder) / "networks.safetensors"
-        _prepare(arguments, networks)
+        prepare(arguments, networks)
         found = _time(arguments, networks, Path(folder))
     device = Device.of(arguments.space, found)
     rows = {"edgewise": _scores(device, Estimate(*map(np.array, found["edgewise"])))}
@@ -106,10 +106,10 @@ def _shown(arguments: argparse.Namespace) -> list[str]:
     return [f"--{name} {getattr(arguments, name)}" for name in names]
 
 
-def _prepare(arguments: argparse.Namespace, path: Path) -> None:
+def prepare(arguments: argparse.Namespace, path: Path) -> None:
     """Compile the fresh networks into one file, unless it is there and holds just those."""
     bundle = open_bundle(arguments.space, arguments.bundle)
-    archs = _fresh(arguments, set(bundle.manifest["references"]))
+    archs = fresh(arguments, set(bundle.manifest["references"]))
     file_format = FORMATS[arguments.runtime]
     wanted = {"space": arguments.space, "architectures": archs, "format": file_format}
     if path.exists() and wanted.items() <= Bundle.open(path).manifest.items():
@@ -132,7 +132,7 @@ def _prepare(arguments: argparse.Namespace, path: Path) -> None:
     print(f"compiled {len(archs)} networks in {time.perf_counter() - begun:.0f} s")
 
 
-def _fresh(arguments: argparse.Namespace, references: set[str]) -> list[str]:
+def fresh(arguments: argparse.Namespace, references: set[str]) -> list[str]:
     space = get_space(arguments.space)
     if space.size:
         everything = [arch for arch in space.architectures() if arch not in references]

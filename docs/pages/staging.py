@@ -12,6 +12,7 @@ NAVIGATION = {
     "Begin": ["tutorial-board", "tutorial-app", "tutorial-research"],
     "Guides": [
         "add-your-device",
+        "measuring",
         "search",
         "fewshot",
         "retrieval",

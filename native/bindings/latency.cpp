@@ -69,7 +69,7 @@ py::tuple predict(const Adapted& self, const py::object& archs, double confidenc
   return py::make_tuple(ms, low, high);
 }
 
-Adapted adapt(const Prior& self, const py::object& archs, const Doubles& ms) {
+Adapted adapt(const Prior& self, const py::object& archs, const Doubles& ms, double unsteady) {
   const Space& space = self.prior->space();
   const Codes codes = encode(space, archs);
   if (ms.ndim() != 1 || ms.shape(0) != codes.shape(0)) {
@@ -79,7 +79,7 @@ Adapted adapt(const Prior& self, const py::object& archs, const Doubles& ms) {
   const double* const timings = ms.data();
   py::gil_scoped_release unlocked;
   return {&space, std::shared_ptr<const LatencyPriorData>(self.prior, &self.prior->data()),
-          self.prior->adapt(codes.data(), timings, static_cast<std::size_t>(ms.size()))};
+          self.prior->adapt(codes.data(), timings, static_cast<std::size_t>(ms.size()), unsteady)};
 }
 
 std::vector<std::size_t> design(const Prior& self, const py::object& candidates,
@@ -193,7 +193,7 @@ void bind_latency(py::module_& module) {
             return Prior{std::make_shared<const LatencyPrior>(LatencyPrior::load(space, bundle))};
           },
           py::arg("space"), py::arg("bundle"))
-      .def("adapt", &adapt, py::arg("archs"), py::arg("ms"))
+      .def("adapt", &adapt, py::arg("archs"), py::arg("ms"), py::arg("unsteady") = 0.0)
       .def("design", &design, py::arg("candidates"), py::arg("count"))
       .def_property_readonly("minimum_samples",
                              [](const Prior&) { return LatencyPrior::minimum_samples(); });

@@ -97,6 +97,15 @@ std::shared_ptr<const Bundle> checked(const Profile& profile, std::shared_ptr<co
   return bundle;
 }
 
+// How unsteady the device was while it was timed; Device.info of the Python package has it.
+double unsteady(const Profile& profile) {
+  const json info = json::parse(profile.info);
+  const auto found = info.find("unsteady");
+  const double value = found != info.end() && found->is_number() ? found->get<double>() : 0.0;
+  constexpr double kMost = 10.0;  // what is beyond, no timing gave
+  return value > 0.0 && value < kMost ? value : 0.0;
+}
+
 std::string canonical(const Space& space, const std::string& arch) {
   std::vector<std::uint8_t> codes(space.code_length());
   space.encode(arch, codes.data());
@@ -189,7 +198,8 @@ std::shared_ptr<const Device::State> Device::adapt(Profile profile) const {
     ms.push_back(timing.ms);
   }
   const std::vector<std::uint8_t> codes = codes_of(space(), archs);
-  AdaptedLatency adapted = prior_.adapt(codes.data(), ms.data(), ms.size());
+  AdaptedLatency adapted =
+      prior_.adapt(codes.data(), ms.data(), ms.size(), unsteady(profile));
   return std::make_shared<const State>(State{std::move(profile), std::move(adapted)});
 }
 

@@ -105,8 +105,8 @@ LatencyPrior::LatencyPrior(const Space& space, LatencyPriorData data)
   prepare(data_, columns());
 }
 
-AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
-                                   std::size_t n) const {
+AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms, std::size_t n,
+                                   double unsteady) const {
   if (n < minimum_samples()) {
     fail("adapting needs the timings of at least " + std::to_string(minimum_samples()) +
          " architectures, not " + std::to_string(n));
@@ -125,7 +125,7 @@ AdaptedLatency LatencyPrior::adapt(const std::uint8_t* codes, const double* ms,
   }
   LatencyUpdate update = update_prior(data_, std::move(views), ms);
   for (LatencyTerm& term : update.belief) term.features = features_[term.semantics];
-  return {*space_, Posterior(std::move(update), data_.floor, data_.interval_scale)};
+  return {*space_, Posterior(std::move(update), data_.floor, data_.interval_scale), unsteady};
 }
 
 LatencyBelief LatencyPrior::belief() const {
@@ -228,7 +228,7 @@ void AdaptedLatency::predict(const std::uint8_t* codes, std::size_t n, double co
     for (std::size_t h = 0; h < belief.size(); ++h) {
       belief[h].features->row(codes + i * space_->code_length(), rows[h]);
     }
-    posterior_.predict(rows, reach, 0.0, ms + i, low + i, high + i);
+    posterior_.predict(rows, reach, unsteady_, ms + i, low + i, high + i);
   }
 }
 

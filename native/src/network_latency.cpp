@@ -41,7 +41,8 @@ NetworkPrior NetworkPrior::load(const Bundle& bundle) {
   }
 }
 
-AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::size_t n) const {
+AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::size_t n,
+                                   double unsteady) const {
   if (n < LatencyPrior::minimum_samples()) {
     fail("adapting needs the timings of at least " +
          std::to_string(LatencyPrior::minimum_samples()) + " networks, not " + std::to_string(n));
@@ -59,7 +60,7 @@ AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::si
   const Matrix timed = Eigen::Map<const Matrix>(rows, index(n), index(columns()));
   LatencyUpdate update = update_prior(data_.prices, {{timed, timed}}, ms);
   return {Posterior(std::move(update), data_.prices.floor, data_.prices.interval_scale),
-          data_.unexplained};
+          std::hypot(data_.unexplained, unsteady)};
 }
 
 void AdaptedNetwork::predict(const double* rows, std::size_t n, double confidence, double* ms,

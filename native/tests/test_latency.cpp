@@ -102,6 +102,29 @@ TEST(many_timings_of_an_additive_device_are_reproduced) {
   CHECK(device.posterior().noise() < 0.01);
 }
 
+TEST(an_unsteady_device_has_wider_intervals_and_the_same_milliseconds) {
+  const LatencyPrior prior(space(), plain_prior());
+  const auto timed = codes_of(every(1001));
+  const auto features = make_features(space(), prior.data().execution.data());
+  const std::vector<double> ms = latencies(timed, *features);
+  const AdaptedLatency steady = prior.adapt(timed.data(), ms.data(), ms.size());
+  const AdaptedLatency unsteady = prior.adapt(timed.data(), ms.data(), ms.size(), 0.1);
+  const auto query = codes_of(every(500));
+  const double reach = steady.posterior().reach(0.9);
+  for (std::size_t i = 0; i < query.size() / space().code_length(); ++i) {
+    double mean[2], low[2], high[2];
+    const std::uint8_t* codes = query.data() + i * space().code_length();
+    steady.predict(codes, 1, 0.9, mean, low, high);
+    unsteady.predict(codes, 1, 0.9, mean + 1, low + 1, high + 1);
+    CHECK(mean[0] == mean[1]);
+    // Variances add, in the logarithm.
+    const double before = std::log(high[0] / mean[0]);
+    const double after = std::log(high[1] / mean[1]);
+    CHECK(std::abs(std::sqrt(after * after - before * before) - 0.1 * reach) < 1e-6);
+    CHECK(low[1] < low[0]);
+  }
+}
+
 TEST(references_differ_and_start_with_the_most_telling) {
   const LatencyPrior prior(space(), plain_prior());
   const auto candidates = codes_of(every(11));

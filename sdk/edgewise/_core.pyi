@@ -316,8 +316,11 @@ class LatencyPrior:
     def load(space: Space, bundle: Bundle) -> LatencyPrior:
         """Read the tensors "edgewise.*"; `BundleError` names what is missing or wrong."""
 
-    def adapt(self, archs: Architectures, ms: ArrayLike) -> AdaptedLatency:
-        """Adapt to timings in ms, (N,); `ArgumentError` for too few or an unusable one."""
+    def adapt(self, archs: Architectures, ms: ArrayLike, unsteady: float = 0.0) -> AdaptedLatency:
+        """Adapt to timings in ms, (N,); `ArgumentError` for too few or an unusable one.
+
+        `unsteady`, the relative standard deviation of the device's speed, widens every interval.
+        """
 
     def design(self, candidates: Architectures, count: int) -> list[int]:
         """Indices of the `count` candidates to time, the most telling first."""
@@ -374,7 +377,7 @@ class NetworkPrior:
     def load(bundle: Bundle) -> NetworkPrior:
         """Read the tensors "network.*"; `BundleError` names what is missing or wrong."""
 
-    def adapt(self, features: ArrayLike, ms: ArrayLike) -> AdaptedNetwork:
+    def adapt(self, features: ArrayLike, ms: ArrayLike, unsteady: float = 0.0) -> AdaptedNetwork:
         """Adapt to networks with `features` (N, C) that took `ms` (N,); `ArgumentError` for fewer
         than two or an unusable timing."""
 

@@ -184,7 +184,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     store_current(device)
     if options.json:
         rows = [{"arch": m.name, **_without_name(m)} for m in device.measurements]
-        _print({"info": device.info, "measurements": rows}, options)
+        found = {"info": device.info, "warning": device.warning, "measurements": rows}
+        _print(found, options)
     else:
         print(_timing_table(device))
     return 0

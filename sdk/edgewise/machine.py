@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 _CPU = Path("/sys/devices/system/cpu")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _PART_OF_ARM = {
     "0xd03": "Cortex-A53",
     "0xd04": "Cortex-A35",
@@ -87,20 +89,70 @@ def load_average() -> float | None:
         return None
 
 
-def stolen_ticks() -> tuple[int, int] | None:
-    """CPU ticks since boot that a hypervisor withheld, and all ticks."""
+class Ticks(NamedTuple):
+    """CPU ticks of all cores since boot."""
+
+    stolen: int
+    """Withheld by a hypervisor."""
+    busy: int
+    """Spent on programs, this one among them, and on the system."""
+    all: int
+
+
+def ticks() -> Ticks | None:
+    """The ticks until now; None where the system does not tell."""
     first = _read(Path("/proc/stat")).split("\n", 1)[0].split()
     if len(first) < 9 or first[0] != "cpu":
         return None
-    ticks = [int(text) for text in first[1:9]]
-    return ticks[7], sum(ticks)
+    user, nice, system, idle, waiting, hard, soft, stolen = map(int, first[1:9])
+    busy = user + nice + system + hard + soft
+    return Ticks(stolen, busy, busy + idle + waiting + stolen)
 
 
-def stolen_share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float:
-    """Share of CPU time withheld between two calls of `stolen_ticks`; 0 where unknown."""
-    if before is None or after is None or after[1] <= before[1]:
+def stolen_share(before: Ticks | None, after: Ticks | None) -> float:
+    """Share of CPU time withheld between two calls of `ticks`; 0 where unknown."""
+    if before is None or after is None or after.all <= before.all:
         return 0.0
-    return (after[0] - before[0]) / (after[1] - before[1])
+    return (after.stolen - before.stolen) / (after.all - before.all)
+
+
+def busy_share(before: Ticks | None, after: Ticks | None) -> float:
+    """Share of all cores' time that was worked between two calls of `ticks`; 0 where unknown."""
+    if before is None or after is None or after.all <= before.all:
+        return 0.0
+    return (after.busy - before.busy) / (after.all - before.all)
+
+
+def throttled_s() -> float | None:
+    """Seconds for which a CPU quota (of a container, say) has stopped this process's group.
+
+    None where there is no quota or the system does not tell. Linux: `cpu.stat` of the control group
+    and those above it, version 1 or 2.
+    """
+    found = []
+    for folder in _control_groups():
+        fields = dict(line.split()[:2] for line in _read(folder / "cpu.stat").splitlines())
+        if "throttled_usec" in fields:
+            found.append(int(fields["throttled_usec"]) / 1e6)
+        elif "throttled_time" in fields:
+            found.append(int(fields["throttled_time"]) / 1e9)
+    return max(found, default=None)
+
+
+def _control_groups() -> list[Path]:
+    """Where the control groups that may bound this process's CPU lie, and those above them."""
+    folders = []
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            roots = [_CONTROL_GROUPS, _CONTROL_GROUPS / "unified"]
+        elif "cpu" in controllers.split(","):
+            roots = [_CONTROL_GROUPS / controllers, _CONTROL_GROUPS / "cpu"]
+        else:
+            continue
+        own = PurePosixPath(path.lstrip("/"))
+        folders += [root / part for root in roots for part in (own, *own.parents)]
+    return folders
 
 
 def _read(path: Path) -> str:

@@ -5,10 +5,12 @@ or is disturbed hits all alike; every other round goes backwards, so that within
 is better than another. Rounds go on until every median is known well enough. Medians and spreads
 are over single runs.
 
-A run is wall time. When another program took the CPU away in the middle of a run on one thread,
-the time that the run had the CPU counts instead: the interruption says nothing of the network, and
-would hit long runs most. How often that was, and whatever else may have spoilt the timings (a
-drift between the first and the last rounds, a busy machine, a hypervisor), is reported in words.
+A run is wall time. Runs during which another program took the CPU away, or a quota or a signal
+stopped this process, say little of the network, and long ones are hit most: they are left out
+where enough others are left, and measuring is more patient until there are. Where there are not,
+an interrupted run on one thread counts the time that it had the CPU. How often that was, and
+whatever else may have spoilt the timings (a drift between the first and the last rounds, a busy
+machine, a hypervisor), is reported in words: `conditions.Report`.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from . import machine
 from .arguments import positive_int, positive_seconds
+from .conditions import Report, Watch
 from .errors import ArgumentError
 
 try:
@@ -29,13 +32,9 @@ try:
 except ImportError:  # not a Unix: runs are wall time, come what may
     resource = None  # type: ignore[assignment]
 
-DRIFT_LIMIT = 0.05
-"""Relative change from the first to the last rounds that is worth a word."""
-
-_CPU_SHARE_LIMIT = 0.9
-_STEAL_LIMIT = 0.02
 _IQR_OF_NORMAL = 1.349  # interquartile range of a normal distribution, in standard deviations
 _ERROR_OF_MEDIAN = 1.2533  # standard error of a normal sample's median, in those of its mean
+_PATIENCE = 2.5  # how many times longer a lane may take that is short of undisturbed runs
 _SHORT_RUN_S = 0.05  # below this a run still feels the caches that the previous network left
 
 Progress = Callable[[int, int], None]
@@ -52,61 +51,9 @@ class Measurement:
     spread: float
     """Relative spread of single runs: interquartile range / 1.349 / median; 0 for a single run."""
     runs: int
-    """Number of timed runs."""
+    """Number of timed runs that count; disturbed ones are left out where enough others are left."""
     p90: float
     """90th percentile of one run, milliseconds."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """Under what conditions the timings were taken."""
-
-    seconds: float
-    """Wall time of everything, warm-up included."""
-    rounds: int
-    """Complete rounds."""
-    error: float
-    """Relative standard error of the least well known median."""
-    drift: float
-    """Median relative change from the first third of the rounds to the last; 0 with one round."""
-    interrupted: float
-    """Share of runs during which another program took the CPU away; 0 where unknown."""
-    cpu_share: float
-    """CPU time of this process over wall time during the timed runs; about the thread count when
-    nothing else runs."""
-    stolen: float
-    """Share of the machine's CPU time that a hypervisor gave to others; 0 where unknown."""
-    load: float | None
-    """Load average of the last minute when measuring began; None where unknown."""
-    finished: bool
-    """Whether everything was timed as long as asked for, and not cut short by the budget."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What may have spoilt the timings, a sentence each; empty when nothing was seen."""
-        found = []
-        if not self.finished:
-            found.append(
-                f"the budget ended measuring after {self.rounds} rounds; a larger one makes the "
-                "timings steadier"
-            )
-        if abs(self.drift) > DRIFT_LIMIT:
-            how = "slower" if self.drift > 0 else "faster"
-            found.append(
-                f"the machine became {abs(self.drift):.0%} {how} while it was measured; let it "
-                "reach a steady temperature and clock, then measure again"
-            )
-        if self.cpu_share < _CPU_SHARE_LIMIT:
-            found.append(
-                f"other programs took the CPU away during {self.interrupted:.0%} of the runs, "
-                f"which had {self.cpu_share:.0%} of a core; stop them and measure again"
-            )
-        if self.stolen > _STEAL_LIMIT:
-            found.append(f"the hypervisor gave {self.stolen:.0%} of the CPU time to others")
-        cores = machine.cores()
-        if self.load is not None and self.load > cores:
-            found.append(f"the load average was {self.load:.1f} on {cores} cores at the beginning")
-        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -153,7 +100,8 @@ def measure(
         min_runs: timed runs of each, at least.
         min_seconds: their sum, at least.
         max_seconds: wall time spent on each after warming up, about at most, however badly its
-            median is known.
+            median is known; two and a half times as much while fewer than `min_runs` runs of it
+            were undisturbed.
         precision: the relative standard error at which a median is known well enough.
         threads: how many the runs use; interruptions can be made good on one only.
         budget_s: bounds the whole, in seconds; one round is completed even so, that everything
@@ -177,8 +125,8 @@ def measure(
         report = _measure(lanes, plan, _Stopwatch(threads), progress)
     except KeyboardInterrupt:
         raise MeasuringInterrupted(names, [lane.samples for lane in lanes]) from None
-    measured = [summarise(name, lane.samples) for name, lane in zip(names, lanes, strict=True)]
-    return Timings(tuple(measured), report)
+    counted = [lane.counted(min_runs) for lane in lanes]
+    return Timings(tuple(map(summarise, names, counted)), report)
 
 
 def _check(
@@ -213,19 +161,53 @@ class _Plan:
         return self.min_seconds / self.min_runs
 
 
-class _Lane:
-    """One of the things that are timed, with its runs (milliseconds)."""
+class _Run(NamedTuple):
+    """One timed run."""
 
-    def __init__(self, run: Callable[[], object], earlier: list[float]) -> None:
+    ms: float
+    """What counts of it; see the module about interrupted ones."""
+    losses: int
+    """How often this process lost the CPU during it because it had to."""
+    waits: int
+    """How often because it waited, or was stopped."""
+
+
+def undisturbed(runs: Sequence[_Run]) -> list[float]:
+    """Milliseconds of those `runs` that nothing interrupted.
+
+    A run may wait for a disk or another thread; only where most do not is one that does disturbed.
+    """
+    waits = np.median([run.waits for run in runs]) > 0 if runs else False
+    return [run.ms for run in runs if run.losses == 0 and (waits or run.waits == 0)]
+
+
+class _Lane:
+    """One of the things that are timed, with its runs."""
+
+    def __init__(self, run: Callable[[], object], earlier: Sequence[float]) -> None:
         self.run = run
-        self.samples = earlier
+        self.runs = [_Run(ms, 0, 0) for ms in earlier]
         self.visits = [float(np.median(earlier))] if earlier else []
         self.once_s = math.inf
         self.timed_s = sum(earlier) / 1000
         self.spent_s = self.timed_s  # with what is not timed
 
+    @property
+    def samples(self) -> list[float]:
+        """Milliseconds of every run."""
+        return [run.ms for run in self.runs]
+
+    def counted(self, enough: int) -> list[float]:
+        """Milliseconds of the undisturbed runs if they are `enough`, else of all."""
+        best = undisturbed(self.runs)
+        return best if len(best) >= enough else self.samples
+
     def done(self, plan: _Plan) -> bool:
-        if len(self.samples) < plan.min_runs or self.timed_s < plan.min_seconds:
+        if len(self.runs) < plan.min_runs or self.timed_s < plan.min_seconds:
+            return False
+        if self.spent_s >= _PATIENCE * plan.max_seconds:
+            return True
+        if len(undisturbed(self.runs)) < plan.min_runs:
             return False
         return self.spent_s >= plan.max_seconds or self.error() <= plan.precision
 
@@ -261,14 +243,16 @@ class _Lane:
         A first run is not timed where it is short: it undoes what the network before did to the
         caches, which in a long run matters no more.
         """
-        first, begun = len(self.samples), time.perf_counter()
+        begun = time.perf_counter()
         if self.once_s < _SHORT_RUN_S:
             self.run()
         end = time.perf_counter() + seconds
-        while len(self.samples) == first or time.perf_counter() < end:
-            self.samples.append(stopwatch.time(self.run))
-        self.visits.append(float(np.median(self.samples[first:])))
-        self.timed_s += sum(self.samples[first:]) / 1000
+        fresh: list[_Run] = []
+        while not fresh or time.perf_counter() < end:
+            fresh.append(stopwatch.time(self.run))
+        self.runs += fresh
+        self.visits.append(float(np.median(undisturbed(fresh) or [run.ms for run in fresh])))
+        self.timed_s += sum(run.ms for run in fresh) / 1000
         self.spent_s += time.perf_counter() - begun
 
 
@@ -281,24 +265,26 @@ class _Stopwatch:
     interrupted: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    counted_s: float = 0.0
 
-    def time(self, run: Callable[[], object]) -> float:
-        """Milliseconds of one run; see the module about interrupted ones."""
+    def time(self, run: Callable[[], object]) -> _Run:
+        """One run, timed; see the module about interrupted ones."""
         waits, losses = _switches()
         cpu, wall = time.process_time(), time.perf_counter()
         run()
         wall = time.perf_counter() - wall
         cpu = time.process_time() - cpu
-        waits_after, losses_after = _switches()
+        now = _switches()
+        waits, losses = now[0] - waits, now[1] - losses
         self.runs += 1
         self.wall_s += wall
         self.cpu_s += cpu
-        if losses_after == losses:
-            return wall * 1000
-        self.interrupted += 1
+        self.interrupted += losses > 0
         # a run that waits (for a disk, another thread) takes longer than its time on the CPU
-        only_worked = self.threads == 1 and waits_after == waits
-        return (min(cpu, wall) if only_worked else wall) * 1000
+        only_worked = self.threads == 1 and waits == 0
+        counted = min(cpu, wall) if losses and only_worked else wall
+        self.counted_s += counted
+        return _Run(counted * 1000, losses, waits)
 
 
 def _switches() -> tuple[int, int]:
@@ -312,21 +298,20 @@ def _switches() -> tuple[int, int]:
 def _measure(
     lanes: Sequence[_Lane], plan: _Plan, stopwatch: _Stopwatch, progress: Progress | None
 ) -> Report:
-    started, load, steal = time.perf_counter(), machine.load_average(), machine.stolen_ticks()
-    end = math.inf if plan.budget_s is None else started + plan.budget_s
+    watch = Watch()
+    end = math.inf if plan.budget_s is None else watch.started + plan.budget_s
     for lane in lanes:
-        lane.warm_up(until=started + 0.3 * (end - started))
+        lane.warm_up(until=watch.started + 0.3 * (end - watch.started))
     rounds = _rounds(lanes, plan, stopwatch, end, progress)
-    return Report(
-        seconds=time.perf_counter() - started,
+    return watch.report(
         rounds=rounds,
         error=max(lane.error() for lane in lanes),
         drift=_drift(lanes),
         interrupted=stopwatch.interrupted / stopwatch.runs,
         cpu_share=stopwatch.cpu_s / stopwatch.wall_s,
-        stolen=machine.stolen_share(steal, machine.stolen_ticks()),
-        load=load,
         finished=all(lane.done(plan) for lane in lanes),
+        lost=1 - stopwatch.counted_s / stopwatch.wall_s,
+        wavering=wavering([lane.visits[-rounds:] for lane in lanes]) if rounds else 0.0,
     )
 
 
@@ -359,3 +344,15 @@ def _drift(lanes: Sequence[_Lane]) -> float:
             first, last = np.median(lane.visits[:third]), np.median(lane.visits[-third:])
             changes.append(last / first - 1)
     return float(np.median(changes)) if changes else 0.0
+
+
+def wavering(visits: Sequence[Sequence[float]]) -> float:
+    """Relative standard deviation of the speed that all lanes share, from round to round.
+
+    `visits` (lanes, rounds) holds milliseconds. The speed of a round is the median lane's, relative
+    to what each lane usually takes; its spread is that of `summarise`.
+    """
+    logs = np.log(np.maximum(visits, 1e-12))
+    speeds = np.median(logs - np.median(logs, axis=1, keepdims=True), axis=0)
+    low, high = np.percentile(speeds, [25, 75])
+    return float((high - low) / _IQR_OF_NORMAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgewise.bundle import Bundle
 from edgewise.fewshot import FewShotClassifier
 from edgewise.latency import calibrate
 from edgewise.latency.predictor import open_bundle
+from edgewise.latency.profile import save_profile
 from edgewise.spaces import get_space
 
 from .installation import BUNDLES, ROOT, Installed, lines_of, run
@@ -99,6 +101,10 @@ def test_profiles_go_both_ways(example: Path, space: str, tmp_path: Path) -> Non
     other = "nasbench201" if space != "nasbench201" else "ofa"
     device.update(queries(other, 1)[0], 12.5)  # kept by C, which does not predict such
     archs = queries(space)
+    unsteady = replace(device.profile, info={**device.info, "unsteady": 0.15})
+    save_profile(unsteady, tmp_path / "python.profile")  # as if timed on a machine that wavered
+    output = run(example, "predict", bundle_path(space), tmp_path / "python.profile", *archs)
+    expect_same(output, sdk.Device.load(tmp_path / "python.profile"), archs)
     device.save(tmp_path / "python.profile")
     output = run(example, "predict", bundle_path(space), tmp_path / "python.profile", *archs)
     expect_same(output, device, archs)

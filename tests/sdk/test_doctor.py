@@ -99,6 +99,40 @@ def test_the_machine_is_read_without_root() -> None:
 
 
 def test_stolen_time_is_a_share() -> None:
-    assert machine.stolen_share((10, 1000), (15, 1100)) == 0.05
-    assert machine.stolen_share((10, 1000), (10, 1000)) == 0.0
-    assert machine.stolen_share(None, (15, 1100)) == 0.0
+    before, after = machine.Ticks(10, 500, 1000), machine.Ticks(15, 575, 1100)
+    assert machine.stolen_share(before, after) == 0.05
+    assert machine.busy_share(before, after) == 0.75
+    for share in (machine.stolen_share, machine.busy_share):
+        assert share(before, before) == 0.0
+        assert share(None, after) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("groups", "folder", "stat"),
+    [
+        ("0::/pod/app", "pod", "nr_throttled 3\nthrottled_usec 1500000\n"),
+        ("4:memory:/\n1:cpu,cpuacct:/pod", "cpu,cpuacct/pod", "throttled_time 1500000000\n"),
+    ],
+)
+def test_what_a_quota_withheld_is_read_of_both_versions(
+    groups: str, folder: str, stat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the groups above too: a container's own group has often no quota, but the pod's has."""
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "cpu.stat").write_text(stat)
+    (tmp_path / "cgroup").write_text(groups)
+    read = machine._read
+    monkeypatch.setattr(machine, "_CONTROL_GROUPS", tmp_path)
+    monkeypatch.setattr(
+        machine,
+        "_read",
+        lambda path: read(tmp_path / "cgroup" if path == Path("/proc/self/cgroup") else path),
+    )
+    assert machine.throttled_s() == 1.5
+
+
+def test_without_control_groups_no_quota_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_CONTROL_GROUPS", tmp_path)
+    assert machine.throttled_s() is None

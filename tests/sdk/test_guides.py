@@ -16,7 +16,8 @@ from edgewise.errors import ArchitectureError, ArgumentError
 from edgewise.latency import calibrate
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-GUIDES = [DOCS / f"{name}.md" for name in ("add-your-device", "search", "fewshot", "retrieval")]
+_NAMES = ("add-your-device", "measuring", "search", "fewshot", "retrieval")
+GUIDES = [DOCS / f"{name}.md" for name in _NAMES]
 
 # Devices a file is copied to; there its time is told, 1 ms and 1 ms for every 100 kB.
 PROGRAMS = {
@@ -102,6 +103,16 @@ def test_the_guide_to_searching(device: sdk.Device, capsys: pytest.CaptureFixtur
     names = run(block)
     assert names["device"] is device
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_the_guide_to_measuring(device: sdk.Device, capsys: pytest.CaptureFixture[str]) -> None:
+    calibrated, checked = blocks(DOCS / "measuring.md", "python")
+    known = "import edgewise as sdk\ndevice = sdk.current_device()\n"
+    run(calibrated.replace("sdk.calibrate()", "sdk.current_device()"))
+    assert device.warning is None
+    assert capsys.readouterr().out == ""
+    run(known + checked)
+    assert capsys.readouterr().out.startswith("+0%; 0% of the time")
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from edgewise import measure as module
+from edgewise.conditions import DRIFT_LIMIT, UNSTEADY_LIMIT, Report
 from edgewise.errors import ArgumentError
-from edgewise.measure import MeasuringInterrupted, Report, measure, summarise
+from edgewise.measure import MeasuringInterrupted, measure, summarise
 
 QUICK: dict[str, Any] = {"min_seconds": 0.0, "max_seconds": 0.0}
 
@@ -103,7 +105,7 @@ def test_a_machine_that_slows_down_is_reported() -> None:
         spin(0.001 * (1 + 10 * (time.perf_counter() - begun)))
 
     report = measure([slower], names=["slower"], min_seconds=0.4, max_seconds=0.4).report
-    assert report.drift > module.DRIFT_LIMIT
+    assert report.drift > DRIFT_LIMIT
     assert any("slower" in note for note in report.notes)
 
 
@@ -115,11 +117,36 @@ def test_what_spoils_timings_is_said() -> None:
     assert calm.notes == ()
     busy = Report(
         seconds=1, rounds=10, error=0.2, drift=-0.3, interrupted=0.5, cpu_share=0.6, stolen=0.1,
-        load=999.0, finished=False,
+        load=999.0, finished=False, lost=0.4, crowd=0.8, wavering=0.07,
     )  # fmt: skip
     text = " | ".join(busy.notes)
-    for word in ("budget", "30% faster", "50% of the runs", "60% of a core", "hypervisor", "999"):
+    for word in ("budget", "30% faster", "50% of the runs", "60% of a core", "hypervisor",
+                 "80% of all cores", "varied by 7%"):  # fmt: skip
         assert word in text
+    assert "999" not in text  # what the cores did meanwhile is known, and says more
+    assert "999" in " | ".join(replace(busy, crowd=None).notes)
+    assert busy.unsteady == pytest.approx(np.hypot(0.07, 0.04))
+    assert calm.unsteady == 0.0
+
+
+def test_a_quota_is_told_from_other_programs() -> None:
+    slowed = Report(
+        seconds=1, rounds=10, error=0.01, drift=0, interrupted=0.4, cpu_share=0.5, stolen=0,
+        load=0.1, finished=True, lost=0.5, throttled=0.5,
+    )  # fmt: skip
+    (note,) = slowed.notes
+    assert "quota" in note
+    assert "50%" in note
+    assert "cpu.max" in note
+
+
+def test_a_runtime_that_waits_is_not_taken_for_a_disturbed_one() -> None:
+    """Half of a core and no interruption: it waits for a coprocessor, and all is well."""
+    waits = Report(
+        seconds=1, rounds=10, error=0.01, drift=0, interrupted=0, cpu_share=0.5, stolen=0,
+        load=0.1, finished=True,
+    )  # fmt: skip
+    assert waits.notes == ()
 
 
 def test_ctrl_c_keeps_what_was_timed_and_it_can_go_on() -> None:
@@ -151,6 +178,66 @@ def test_ctrl_c_keeps_what_was_timed_and_it_can_go_on() -> None:
     assert timings.measurements[1].runs == len(kept["b"]) + 1
 
 
+Series = list[tuple[float, int, int]]
+
+
+def lane_of(series: Series) -> module._Lane:
+    lane = module._Lane(lambda: None, [])
+    lane.runs = [module._Run(*run) for run in series]
+    return lane
+
+
+def test_interrupted_runs_are_left_out_where_others_suffice() -> None:
+    """Runs of 5 ms; four in five are interrupted, and cost up to a third more even so."""
+    random = np.random.default_rng(0)
+    series: Series = []
+    for i in range(100):
+        ms = float(random.normal(5.0, 0.05))
+        series.append((ms, 0, 0) if i % 5 == 0 else (ms * float(random.uniform(1, 1.3)), 2, 0))
+    lane = lane_of(series)
+    found = summarise("x", lane.counted(enough=10))
+    assert found.runs == 20
+    assert found.ms == pytest.approx(5.0, rel=0.01)
+    assert found.spread < 0.02
+    assert np.median(lane.samples) > 5.3
+    assert len(lane.counted(enough=21)) == 100  # too few undisturbed ones: all of them
+
+
+def test_a_run_that_was_stopped_is_left_out_unless_all_runs_wait() -> None:
+    stopped = module.undisturbed([module._Run(1.0, 0, 0)] * 7 + [module._Run(9.0, 0, 1)] * 3)
+    assert stopped == [1.0] * 7
+    waiting = module.undisturbed([module._Run(1.0, 0, 2)] * 7 + [module._Run(9.0, 1, 2)] * 3)
+    assert waiting == [1.0] * 7
+    assert module.undisturbed([]) == []
+
+
+def test_a_lane_is_patient_until_enough_runs_are_undisturbed() -> None:
+    plan = module._Plan(10, min_seconds=0.0, max_seconds=1.0, precision=0.01, budget_s=None)
+    lane = lane_of([(1.0, 1, 0)] * 30)
+    for spent, done in ((1.1, False), (2.4, False), (2.5, True)):
+        lane.spent_s = spent
+        assert lane.done(plan) == done
+    lane.runs += [module._Run(1.0, 0, 0)] * 10
+    lane.spent_s = 1.1
+    assert lane.done(plan)
+
+
+def test_wavering_is_of_the_speed_that_all_share() -> None:
+    """Noise of each visit averages out over the lanes; what hits whole rounds does not."""
+    random = np.random.default_rng(1)
+    own = random.uniform(1, 20, (10, 1)) * np.exp(random.normal(0, 0.02, (10, 400)))
+    assert module.wavering(own.tolist()) < 0.01
+    shared = np.exp(random.normal(0, 0.08, 400))
+    assert module.wavering((own * shared).tolist()) == pytest.approx(0.08, rel=0.15)
+    assert module.wavering([[3.0]]) == 0.0
+    loaded = Report(
+        seconds=1, rounds=400, error=0.01, drift=0, interrupted=0, cpu_share=1, stolen=0,
+        load=None, finished=True, wavering=module.wavering((own * shared).tolist()),
+    )  # fmt: skip
+    assert loaded.wavering > UNSTEADY_LIMIT
+    assert "varied by 8%" in loaded.notes[0]
+
+
 def _hog(seconds: float) -> None:
     spin(seconds)
 
@@ -166,7 +253,7 @@ def test_what_other_programs_take_is_not_counted() -> None:
         stopwatch = module._Stopwatch(threads=1)
         counted = 0.0
         while rival.is_alive():
-            counted += stopwatch.time(lambda: spin(0.02))
+            counted += stopwatch.time(lambda: spin(0.02)).ms
     finally:
         rival.kill()
         rival.join()

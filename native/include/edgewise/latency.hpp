@@ -146,9 +146,12 @@ class LatencyPrior {
   static LatencyPrior load(const Space& space, const Bundle& bundle);
 
   // Adapts to a device on which `n` architectures took `ms` milliseconds each.
+  // `unsteady` is the relative standard deviation of the speed of the device as a whole while it was
+  // timed, which makes every interval wider and changes nothing else.
   // Error(kArgument) when n < minimum_samples(), a timing is not positive and finite, or numbers are
   // so far apart that reckoning with them overflows.
-  AdaptedLatency adapt(const std::uint8_t* codes, const double* ms, std::size_t n) const;
+  AdaptedLatency adapt(const std::uint8_t* codes, const double* ms, std::size_t n,
+                       double unsteady = 0.0) const;
 
   // The belief before any timing, at scale 1: what reference architectures are chosen from.
   LatencyBelief belief() const;
@@ -167,8 +170,8 @@ class LatencyPrior {
 // A device that is known. Thread-safety: immutable, as LatencyPrior.
 class AdaptedLatency {
  public:
-  AdaptedLatency(const Space& space, Posterior posterior)
-      : space_(&space), posterior_(std::move(posterior)) {}
+  AdaptedLatency(const Space& space, Posterior posterior, double unsteady)
+      : space_(&space), posterior_(std::move(posterior)), unsteady_(unsteady) {}
 
   // Predicts `n` architectures: ms[i] is the expected median latency, and the true one lies in
   // [low[i], high[i]] with probability `confidence` (0 < confidence < 1, or Error(kArgument)).
@@ -183,6 +186,7 @@ class AdaptedLatency {
  private:
   const Space* space_;
   Posterior posterior_;
+  double unsteady_;
 };
 
 // Checks that the parts of a prior fit together, for features of that many columns, and turns its

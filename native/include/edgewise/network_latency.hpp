@@ -37,9 +37,10 @@ class NetworkPrior {
   static NetworkPrior load(const Bundle& bundle);
 
   // Adapts to a device on which `n` networks took `ms` milliseconds each; `rows` (n, columns),
-  // row-major, are their features, finite and not negative. Error(kArgument) as
+  // row-major, are their features, finite and not negative. `unsteady` and Error(kArgument) as of
   // LatencyPrior::adapt.
-  AdaptedNetwork adapt(const double* rows, const double* ms, std::size_t n) const;
+  AdaptedNetwork adapt(const double* rows, const double* ms, std::size_t n,
+                       double unsteady = 0.0) const;
 
  private:
   NetworkPriorData data_;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -12,23 +12,24 @@ from typing import Any, Literal, overload
 from .. import machine
 from ..arguments import positive_int, positive_seconds
 from ..bundle import Bundle
+from ..conditions import Report
 from ..errors import ArgumentError, StorageError
-from ..measure import Measurement, summarise
+from ..measure import Measurement
 from ..runtimes import Runtime, get_runtime
 from ..shipped import describe
 from ..spaces import get_space
 from .current import store_current
 from .device import Device
 from .info import BY_CALLABLE, machine_info
+from .noise import most_contradicted
 from .partial import Partial
 from .predictor import Predictor, load_predictor, open_bundle
 from .profile import Profile
-from .timing import CallableTimer, progress_bar, reference_sessions, time_references
+from .timing import CallableTimer, Measure, progress_bar, reference_sessions, time_references
 
 _log = logging.getLogger(__name__)
 
-Measure = Callable[[str], float]
-"""A callable that is asked for the milliseconds of an architecture."""
+_MOST_SUSPECTS = 3
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def calibrate(
         runtime: `litert`, `tflite`, `onnxruntime`, or `auto`, the first of them that works.
         threads: of the runtime.
         samples: architectures to time.
-        measure: any callable architecture -> milliseconds, asked once for each architecture
-            instead of timing here.
+        measure: any callable architecture -> milliseconds, of one run or a sequence of several,
+            asked once for each architecture instead of timing here, and twice more for up to three
+            that the others contradict.
         candidates: the architectures that may be timed; without `measure` only references that
             the bundle has models of can be.
         predictor: `edgewise` or `help`.
@@ -201,11 +203,11 @@ class Calibration:
         """Time, adapt, and return the device, neither stored nor made current."""
         begun = time.perf_counter()
         partial = Partial(self._key())
+        report: Report | None = None
         if self.measure is not None:
-            notes: tuple[str, ...] = ()
             measured = self._ask(self.measure, partial, progress, resume)
         else:
-            measured, notes = self._time(partial, progress, resume)
+            measured, report = self._time(partial, progress, resume)
         version = self.runtime.version() if self.runtime else None
         name = self.runtime.name if self.runtime else BY_CALLABLE
         info = {
@@ -214,23 +216,26 @@ class Calibration:
             "predictor": self.predictor_name,
             "bundle": self.bundle.name,
             "seconds": round(time.perf_counter() - begun, 2),
-            "notes": list(notes),
+            "notes": list(report.notes) if report else [],
+            "unsteady": round(report.unsteady, 4) if report else 0.0,
         }
         profile = Profile(
             self.space.name, self.predictor_name, measured, info, describe(self.bundle)
         )
         device = Device(profile, self.bundle, self.predictor, self.measure)
         partial.discard()
+        if device.warning:
+            _log.warning("%s", device.warning)
         return device
 
     def _time(
         self, partial: Partial, progress: bool, resume: bool
-    ) -> tuple[tuple[Measurement, ...], tuple[str, ...]]:
+    ) -> tuple[tuple[Measurement, ...], Report]:
         assert self.runtime is not None
         begun = time.perf_counter()
         sessions = reference_sessions(self.bundle, self.runtime, self.architectures, self.threads)
         left = max(self.budget_s - (time.perf_counter() - begun), 0.1)
-        measured, report = time_references(
+        return time_references(
             sessions,
             self.architectures,
             threads=self.threads,
@@ -239,7 +244,6 @@ class Calibration:
             partial=partial,
             resume=resume,
         )
-        return measured, report.notes
 
     def _ask(
         self, measure: Measure, partial: Partial, progress: bool, resume: bool
@@ -251,12 +255,20 @@ class Calibration:
             resume=resume,
             spelling=self.spelling,
         )
+        asked_again: set[str] = set()
         with progress_bar(progress, "timing") as advance:
             for done, arch in enumerate(self.architectures, 1):
                 timer(arch)
                 if advance is not None:
                     advance(done, self.samples)
-        return tuple(summarise(arch, times) for arch, times in timer.samples.items())
+        for _ in range(_MOST_SUSPECTS if self.predictor_name == "edgewise" else 0):
+            measured = timer.measurements
+            suspect = most_contradicted(self.predictor, measured)
+            if suspect is None or suspect in asked_again:
+                break
+            asked_again.add(suspect)
+            timer.again(suspect)
+        return timer.measurements
 
     def _choose(self) -> list[str]:
         references = self.predictor.references

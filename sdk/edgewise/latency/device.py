@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..bundle import Bundle
+from ..conditions import Report as Conditions
 from ..errors import ArgumentError, ProfileError
-from ..measure import Measurement, summarise
+from ..measure import Measurement, Timings, summarise
 from ..measure import measure as measure_side_by_side
 from ..runtimes import get_runtime
 from ..spaces import get_space
@@ -27,12 +28,13 @@ from .network import (
     find_network,
     predict_mixed,
 )
+from .noise import noise_warning
 from .prediction import Prediction
 from .predictor import Adapted, Predictor, load_predictor
 from .profile import Profile, load_profile, open_described, save_profile
 from .report import Report, make_report, write_report
 from .search import Found, search
-from .timing import progress_bar, reference_sessions, valid_ms
+from .timing import Measure, progress_bar, reference_sessions, valid_ms, valid_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,21 +43,26 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MOST_UNSTEADY = 10.0  # what is beyond, no timing gave
 _DRIFTED = 0.1  # relative change at which predictions are no longer worth much
 
 
 @dataclass(frozen=True)
 class Check:
-    """Two networks timed again."""
+    """The fastest and the slowest network, timed again."""
 
     names: tuple[str, ...]
     before_ms: tuple[float, ...]
     """Milliseconds when the device was calibrated."""
     now_ms: tuple[float, ...]
     drift: float
-    """Mean relative change."""
+    """Mean relative change, with the time that other programs or a quota take from every run."""
     drifted: bool
-    """Whether that is more than a tenth: calibrate again."""
+    """Whether that is more than a tenth, so that predictions do not hold now."""
+    lost: float = 0.0
+    """Share of the time that other programs or a quota took; stopping them gives it back."""
+    notes: tuple[str, ...] = ()
+    """What was seen of the machine meanwhile, and the cure."""
 
 
 class Device:
@@ -70,7 +77,7 @@ class Device:
         profile: Profile,
         bundle: Bundle,
         predictor: Predictor,
-        measure: Callable[[str], float] | None = None,
+        measure: Measure | None = None,
     ) -> None:
         self._bundle = bundle
         self._predictor = predictor
@@ -78,7 +85,7 @@ class Device:
         self._space = get_space(profile.space)
         self._lock = threading.Lock()
         self._profile = profile
-        self._adapted = _adapt(predictor, profile.measurements)
+        self._adapted = _adapt(predictor, profile)
         self._networks = self._network_predictor(profile)
 
     def predict(
@@ -166,12 +173,19 @@ class Device:
 
         `cpu`, `cores`, `os`, `governor`, `runtime` (`measure` for a callable), `runtime_version`,
         `threads`, `edgewise` (library version), `predictor`, `space`, `bundle`, `calibrated_at`
-        (UTC), `seconds`, `notes` (what may have spoilt the timings), `noise` (relative, of the
-        timings as the predictor sees it), `semantics` (which operations the runtime executes).
+        (UTC), `seconds`, `notes` (what may have spoilt the timings), `unsteady` (relative standard
+        deviation of the machine's speed while it was timed, which widens every interval), `noise`
+        (relative, of the timings as the predictor sees it), `semantics` (which operations the
+        runtime executes).
         """
         adapted = self._adapted
         found = {"noise": float(adapted.noise), "semantics": adapted.semantics}
         return {**self._profile.info, **found}
+
+    @property
+    def warning(self) -> str | None:
+        """That the timings are noisy, and the cure; None when nothing was seen."""
+        return noise_warning(self.info, self._profile.measurements)
 
     def next_reference(self, candidates: Sequence[str] | None = None) -> str:
         """The architecture whose timing would teach most, of `candidates` or of all not timed."""
@@ -200,14 +214,16 @@ class Device:
     def _replace(self, change: Callable[[Profile], Profile]) -> None:
         with self._lock:
             profile = change(self._profile)
-            self._adapted = _adapt(self._predictor, profile.measurements)
+            self._adapted = _adapt(self._predictor, profile)
             self._networks = self._network_predictor(profile)
             self._profile = profile
 
     def _network_predictor(self, profile: Profile) -> NetworkPredictor:
-        return NetworkPredictor(self._space, profile.measurements, profile.networks)
+        return NetworkPredictor(
+            self._space, profile.measurements, profile.networks, _unsteady(profile)
+        )
 
-    def check(self, measure: Callable[[str], float] | None = None) -> Check:
+    def check(self, measure: Measure | None = None) -> Check:
         """Time the fastest and the slowest known network again, and say whether the device drifted.
 
         `measure` is needed for a loaded device that a callable had timed. Takes a few seconds on
@@ -217,19 +233,14 @@ class Device:
         chosen = _extremes(self._timeable(profile, measure))
         if measure is not None:
             now = [_ask(measure, m.name) for m in chosen]
+            report = None
         else:
-            now = [m.ms for m in self.time([m.name for m in chosen], budget_s=10)]
-        changes = [n / m.ms - 1 for n, m in zip(now, chosen, strict=True)]
-        drift = float(np.mean(changes))
-        drifted = abs(drift) > _DRIFTED
-        if drifted:
-            _log.warning(
-                "the device is %.0f %% %s than when it was calibrated; calibrate again",
-                100 * abs(drift),
-                "slower" if drift > 0 else "faster",
-            )
-        before = tuple(m.ms for m in chosen)
-        return Check(tuple(m.name for m in chosen), before, tuple(now), drift, drifted)
+            timings = self._time([m.name for m in chosen], budget_s=10, progress=False)
+            now, report = [m.ms for m in timings.measurements], timings.report
+        check = _compare(chosen, now, report)
+        if check.drifted:
+            _log.warning("%s", _advice(check))
+        return check
 
     def time(
         self, archs: Sequence[str], *, budget_s: float = 60.0, progress: bool = False
@@ -239,6 +250,12 @@ class Device:
         Only what the bundle has models of can be timed. Raises ArgumentError for others, and for
         a device that a callable timed; RuntimeUnavailableError when its runtime is missing.
         """
+        timings = self._time(archs, budget_s=budget_s, progress=progress)
+        for note in timings.report.notes:
+            _log.warning("%s", note)
+        return list(timings.measurements)
+
+    def _time(self, archs: Sequence[str], *, budget_s: float, progress: bool) -> Timings:
         info = self._profile.info
         if info["runtime"] == BY_CALLABLE:
             raise ArgumentError("a callable timed this device, so nothing can be timed here")
@@ -247,16 +264,13 @@ class Device:
         threads = int(info["threads"])
         sessions = reference_sessions(self._bundle, runtime, names, threads)
         with progress_bar(progress, "timing") as advance:
-            timings = measure_side_by_side(
+            return measure_side_by_side(
                 [session.invoke for session in sessions],
                 names=names,
                 threads=threads,
                 budget_s=budget_s,
                 progress=advance,
             )
-        for note in timings.report.notes:
-            _log.warning("%s", note)
-        return list(timings.measurements)
 
     @property
     def profile(self) -> Profile:
@@ -298,9 +312,7 @@ class Device:
             f"{self.space}, {timings} timings>"
         )
 
-    def _timeable(
-        self, profile: Profile, measure: Callable[[str], float] | None
-    ) -> list[Measurement]:
+    def _timeable(self, profile: Profile, measure: Measure | None) -> list[Measurement]:
         if measure is None and profile.info.get("runtime") == BY_CALLABLE:
             raise ArgumentError(
                 "this device was timed by a callable, which a profile cannot hold: pass measure="
@@ -311,12 +323,21 @@ class Device:
         return [m for m in profile.measurements if m.name in shipped]
 
 
-def _adapt(predictor: Predictor, measured: Sequence[Measurement]) -> Adapted:
+def _adapt(predictor: Predictor, profile: Profile) -> Adapted:
+    measured = profile.measurements
     if len(measured) < predictor.min_samples:
         raise ArgumentError(
             f"{len(measured)} timings are too few: this predictor needs {predictor.min_samples}"
         )
-    return predictor.adapt([m.name for m in measured], [m.ms for m in measured])
+    return predictor.adapt([m.name for m in measured], [m.ms for m in measured], _unsteady(profile))
+
+
+def _unsteady(profile: Profile) -> float:
+    """As `Predictor.adapt` takes it; 0 where a profile does not tell."""
+    value = profile.info.get("unsteady")
+    if isinstance(value, (int, float)) and 0 < value < _MOST_UNSTEADY:
+        return float(value)
+    return 0.0
 
 
 def _extremes(measured: Sequence[Measurement]) -> list[Measurement]:
@@ -324,5 +345,36 @@ def _extremes(measured: Sequence[Measurement]) -> list[Measurement]:
     return [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
 
 
-def _ask(measure: Callable[[str], float], arch: str) -> float:
-    return valid_ms(arch, measure(arch))
+def _ask(measure: Measure, arch: str) -> float:
+    return float(np.median(valid_runs(arch, measure(arch))))
+
+
+def _compare(
+    before: Sequence[Measurement], now: Sequence[float], report: Conditions | None
+) -> Check:
+    """What networks take now, beside what they took; `report` of a timing on this machine.
+
+    A timing leaves out what interruptions take, since that is not the network's. Whoever runs one
+    now has to wait for it all the same.
+    """
+    lost = min(report.withheld, 0.99) if report else 0.0
+    changes = [n / (1 - lost) / m.ms - 1 for n, m in zip(now, before, strict=True)]
+    drift = float(np.mean(changes))
+    return Check(
+        names=tuple(m.name for m in before),
+        before_ms=tuple(m.ms for m in before),
+        now_ms=tuple(now),
+        drift=drift,
+        drifted=abs(drift) > _DRIFTED,
+        lost=lost,
+        notes=report.notes if report else (),
+    )
+
+
+def _advice(check: Check) -> str:
+    """What a drifted device wants: to be left alone, or to be calibrated again."""
+    how = f"{abs(check.drift):.0%} {'slower' if check.drift > 0 else 'faster'}"
+    itself = (1 + check.drift) * (1 - check.lost) - 1
+    if abs(itself) > _DRIFTED or not check.notes:
+        return f"the device is {how} than when it was calibrated; calibrate again"
+    return f"networks run {how} than when the device was calibrated: {check.notes[0]}"

@@ -52,14 +52,14 @@ class EdgewisePredictor:
         """
         return [candidates[i] for i in self._prior.design(candidates, count)]
 
-    def adapt(self, archs: Sequence[str], ms: ArrayLike) -> AdaptedEdgewise:
+    def adapt(self, archs: Sequence[str], ms: ArrayLike, unsteady: float = 0.0) -> AdaptedEdgewise:
         """The device on which `archs` took `ms` (N,) milliseconds each.
 
         A closed-form Bayesian update, averaged by evidence over graph semantics, distance from
-        the training devices and noise. Raises ArgumentError for fewer than `min_samples` timings
-        or one that is not positive and finite.
+        the training devices and noise. `unsteady` as of `Predictor.adapt`. Raises ArgumentError
+        for fewer than `min_samples` timings or one that is not positive and finite.
         """
-        return AdaptedEdgewise(self._prior.adapt(archs, ms))
+        return AdaptedEdgewise(self._prior.adapt(archs, ms, unsteady))
 
 
 class AdaptedEdgewise:

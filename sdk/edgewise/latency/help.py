@@ -17,6 +17,7 @@ a new device. The scaled timings are also its hardware embedding (section 3.2).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ class HelpPredictor:
             )
         return list(self.references)
 
-    def adapt(self, archs: Sequence[str], ms: ArrayLike) -> AdaptedHelp:
+    def adapt(self, archs: Sequence[str], ms: ArrayLike, unsteady: float = 0.0) -> AdaptedHelp:
         """Adapt to the timings `ms` (N,) milliseconds of exactly its references, in any order.
 
         Raises ArgumentError for other architectures, MeasurementError when all take equally long,
@@ -126,7 +127,7 @@ class HelpPredictor:
         scaled = ((times - low) / (high - low)).astype(np.float32)
         choices = self._choices(self.references)
         (adapted,) = self._adapt.run(self._learner, scaled, choices, scaled, self._noise)
-        return AdaptedHelp(self, adapted, scaled, low, high)
+        return AdaptedHelp(self, adapted, scaled, low, high, unsteady)
 
     def _choices(self, archs: str | Sequence[str]) -> NDArray[np.float32]:
         """(N, ...) float32, in the shape that the graphs take."""
@@ -163,7 +164,9 @@ class AdaptedHelp:
         embedding: NDArray[np.float32],
         low: float,
         high: float,
+        unsteady: float,
     ) -> None:
+        self._unsteady = unsteady
         self._predictor = predictor
         self._adapted = adapted
         self._scaled_references = embedding
@@ -179,9 +182,9 @@ class AdaptedHelp:
     def predict(self, archs: str | Sequence[str], confidence: float = 0.9) -> Prediction:
         """Milliseconds, positive: the mean over the draws of z.
 
-        The interval is normal; its variance is that of the draws plus the square of the relative
-        residual that was found when the bundle was made. HELP itself gives no interval, and its
-        draws alone are far too sure of themselves.
+        The interval is normal; its variance is that of the draws plus the squares of the relative
+        residual that was found when the bundle was made, and of the unsteady speed. HELP itself
+        gives no interval, and its draws alone are far too sure of themselves.
         """
         if not 0 < confidence < 1:
             raise ArgumentError(f"confidence must be between 0 and 1, not {confidence!r}")
@@ -190,7 +193,8 @@ class AdaptedHelp:
         draws = self._predictor._scaled(self._adapted, self._scaled_references, archs)
         draws = self._low + self._range * draws
         ms = at_least_a_little(draws.mean(axis=0), self._low)
-        deviation = np.sqrt(draws.var(axis=0) + (self.noise * ms) ** 2)
+        other = math.hypot(self.noise, self._unsteady) * ms
+        deviation = np.sqrt(draws.var(axis=0) + other**2)
         reach = NormalDist().inv_cdf(0.5 + confidence / 2) * deviation
         low, high = np.maximum(ms - reach, 0.0), ms + reach
         if isinstance(archs, str):

@@ -111,9 +111,17 @@ class NetworkPredictor:
     """Predicts networks by their kernels on one device. Immutable; it adapts when first asked."""
 
     def __init__(
-        self, space: _core.Space, timed: Sequence[Measurement], networks: Sequence[TimedNetwork]
+        self,
+        space: _core.Space,
+        timed: Sequence[Measurement],
+        networks: Sequence[TimedNetwork],
+        unsteady: float = 0.0,
     ) -> None:
-        """`timed` are architectures of `space`, `networks` whatever was timed beside them."""
+        """`timed` are architectures of `space`, `networks` whatever was timed beside them.
+
+        `unsteady` as of `Predictor.adapt`.
+        """
+        self._unsteady = unsteady
         self._space = space
         self._timed = timed
         self._networks = networks
@@ -133,7 +141,7 @@ class NetworkPredictor:
         rows = [_core.network_features(self._space.lower(m.name)) for m in self._timed]
         rows += [network.features for network in self._networks]
         ms = [m.ms for m in (*self._timed, *(n.measurement for n in self._networks))]
-        return network_prior().adapt(np.array(rows), np.array(ms))
+        return network_prior().adapt(np.array(rows), np.array(ms), self._unsteady)
 
 
 def predict_mixed(

@@ -62,8 +62,12 @@ class Predictor(Protocol):
         Raises ArgumentError when the predictor cannot do with these candidates.
         """
 
-    def adapt(self, archs: Sequence[str], ms: ArrayLike) -> Adapted:
-        """Learn a device on which `archs` took `ms` (N,) milliseconds each."""
+    def adapt(self, archs: Sequence[str], ms: ArrayLike, unsteady: float = 0.0) -> Adapted:
+        """Learn a device on which `archs` took `ms` (N,) milliseconds each.
+
+        `unsteady` is the relative standard deviation of the speed of the device as a whole while
+        it was timed. It widens every interval and changes nothing else.
+        """
 
 
 def open_bundle(space: str, bundle: str | Path | Bundle | None = None) -> Bundle:

@@ -15,6 +15,7 @@ from ..bundle import Bundle
 from ..measure import Measurement
 from ..spaces import get_space
 from ..storage import write_atomic
+from .noise import noise_warning
 from .prediction import Prediction
 from .predictor import Adapted, Predictor
 from .profile import Profile
@@ -46,6 +47,8 @@ class Report:
     """The largest costs of the device with what they stand for, milliseconds, largest first."""
     trained_on: tuple[str, ...]
     """Devices that the prior was learnt from."""
+    warning: str | None
+    """`Device.warning`."""
 
     @property
     def error(self) -> float:
@@ -84,6 +87,7 @@ class Report:
             "hypotheses": dict(self.hypotheses),
             "costs": dict(self.costs),
             "trained_on": list(self.trained_on),
+            "warning": self.warning,
         }
 
 
@@ -104,6 +108,7 @@ def make_report(
         hypotheses=adapted.hypotheses,
         costs=largest(names, adapted.embedding.tolist()) if names else (),
         trained_on=tuple(map(str, bundle.manifest.get("trained_on", ()))),
+        warning=noise_warning(profile.info, profile.measurements),
     )
 
 

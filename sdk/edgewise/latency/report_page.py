@@ -67,6 +67,7 @@ def _head(report: Report, title: str) -> list[str]:
     return [
         f"<h1>{escape(title)}</h1>",
         _dim(f"{len(report.rows)} timings, {info.get('runtime')}, calibrated at {when}"),
+        *([_paragraph(f"Warning: {report.warning}.")] if report.warning else []),
     ]
 
 
@@ -130,6 +131,7 @@ def _conditions(report: Report) -> list[str]:
         ),
         ("clock governor", info.get("governor") or "unknown"),
         ("noise", f"{float(info.get('noise', 0)):.1%}, as the predictor sees it"),
+        ("unsteady speed", f"{float(info.get('unsteady', 0)):.1%}, while it was timed"),
         ("time taken", f"{info.get('seconds')} s"),
         ("edgewise", info.get("edgewise")),
     ]

@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..bundle import Bundle
+from ..conditions import Report
 from ..errors import MeasurementError
-from ..measure import Measurement, MeasuringInterrupted, Report, measure
+from ..measure import Measurement, MeasuringInterrupted, measure, summarise
 from ..runtimes import Runtime, Session
 from .partial import Partial
 from .references import model_of
 
 _log = logging.getLogger(__name__)
+
+Measure = Callable[[str], "float | Sequence[float]"]
+"""A callable that is asked for the milliseconds of an architecture: of one run, or of several, of
+which the median counts and the spread is reported."""
 
 _SAME_DEVICE = 0.25  # relative; two timings of a network on one device are nearer than this
 
@@ -75,7 +80,7 @@ def time_references(
         partial.keep(interrupted.samples, len(archs))
         raise
     for note in timings.report.notes:
-        _log.warning("%s", note)
+        _log.info("%s", note)
     return timings.measurements, timings.report
 
 
@@ -87,7 +92,7 @@ class CallableTimer:
 
     def __init__(
         self,
-        call: Callable[[str], float],
+        call: Measure,
         *,
         wanted: int,
         partial: Partial,
@@ -102,8 +107,8 @@ class CallableTimer:
         self._checked = not self._kept
         self.samples: dict[str, list[float]] = {}
 
-    def __call__(self, arch: str) -> float:
-        """Milliseconds of `arch`, asked for or kept from an interrupted calibration.
+    def __call__(self, arch: str) -> None:
+        """Ask for the milliseconds of `arch`, unless kept from an interrupted calibration.
 
         Raises MeasurementError for a timing that is none; whatever is raised, what was timed
         before is kept in the partial file.
@@ -112,16 +117,29 @@ class CallableTimer:
             if not self._checked:
                 self._check_kept()
             if arch not in self._kept:
-                self._kept[arch] = [self._ask(arch)]
+                self._kept[arch] = self._ask(arch)
             self.samples[arch] = self._kept[arch]
         except BaseException:
             self._partial.keep(self._kept, self._wanted)
             raise
-        return self.samples[arch][0]
 
-    def _ask(self, arch: str) -> float:
+    def again(self, arch: str) -> None:
+        """Ask twice more for `arch`, so that the median of three counts."""
+        try:
+            for _ in range(2):
+                self._kept[arch] = self.samples[arch] = [*self._kept[arch], *self._ask(arch)]
+        except BaseException:
+            self._partial.keep(self._kept, self._wanted)
+            raise
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What was answered, in the order of asking."""
+        return tuple(summarise(arch, times) for arch, times in self.samples.items())
+
+    def _ask(self, arch: str) -> list[float]:
         spelt = self._spelling.get(arch, arch)
-        return valid_ms(spelt, self._call(spelt))
+        return valid_runs(spelt, self._call(spelt))
 
     def _check_kept(self) -> None:
         """Time one architecture again: kept timings may be another device's, asked for by the same
@@ -129,19 +147,27 @@ class CallableTimer:
         self._checked = True
         arch, times = next(iter(self._kept.items()))
         now = self._ask(arch)
-        if abs(now / times[0] - 1) > _SAME_DEVICE:
+        then_ms, now_ms = float(np.median(times)), float(np.median(now))
+        if abs(now_ms / then_ms - 1) > _SAME_DEVICE:
             _log.warning(
                 "%d timings kept from an interrupted calibration are dropped: %s took %.4g ms then "
                 "and %.4g ms now",
                 len(self._kept),
                 arch,
-                times[0],
-                now,
+                then_ms,
+                now_ms,
             )
             self._kept = {}
         else:
             _log.info("going on with the timings of %d architectures kept earlier", len(self._kept))
-        self._kept[arch] = [now]
+        self._kept[arch] = now
+
+
+def valid_runs(arch: str, value: object) -> list[float]:
+    """What a callable answered, as milliseconds of one or more runs; raises as `valid_ms`."""
+    if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) and np.size(value):
+        return [valid_ms(arch, one) for one in np.ravel(value)]
+    return [valid_ms(arch, value)]
 
 
 def valid_ms(arch: str, value: object) -> float:

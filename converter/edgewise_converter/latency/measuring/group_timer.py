@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgewise.measure import DRIFT_LIMIT, MeasuringInterrupted, measure
+from edgewise.conditions import DRIFT_LIMIT
+from edgewise.measure import MeasuringInterrupted, measure
 
 _log = logging.getLogger(__name__)
 
