@@ -21,6 +21,7 @@ GROUPS = {
     "well_known_": "Latency: networks that nobody here designed",
     "fewshot_": "Few-shot classification",
     "retrieval_": "Retrieval",
+    "fuzz": "Fuzzing",
     "": "Speed, size, and what else was measured",
 }
 """Beginning of a file's name, and the title of what it belongs to; the first that fits counts."""
@@ -83,4 +84,4 @@ def _seed(found: dict[str, Any]) -> str:
         seed = ", ".join(dict.fromkeys(named)) or None
     if isinstance(seed, list):
         seed = ", ".join(map(str, seed))
-    return "Its seed is in its program." if seed is None else f"Seed {seed}."
+    return "No seed is recorded." if seed is None else f"Seed {seed}."

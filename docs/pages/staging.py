@@ -26,7 +26,7 @@ NAVIGATION = {
     "Reference": ["python-reference", "c-reference", "file-format", "model-cards", "changelog"],
     "Results": ["benchmarks", "reference-design"],
 }
-"""Every page of the site but the first, in order."""
+"""The pages of the site but the first, in order; guides not named come after the others."""
 
 
 def stage(root: Path, sources: Path) -> None:
@@ -41,9 +41,10 @@ def stage(root: Path, sources: Path) -> None:
     sources.mkdir(parents=True)
     for guide in sorted((root / "docs").glob("*.md")):
         (sources / guide.name).write_text(_within(guide.read_text()))
-    (sources / "changelog.md").write_text(_within((root / "CHANGELOG.md").read_text()))
+    changes = (root / "CHANGELOG.md").read_text().replace("](docs/", "](")
+    (sources / "changelog.md").write_text(_within(changes))
     with (sources / "index.md").open("a") as index:
-        index.write(_contents())
+        index.write(_contents({guide.stem for guide in (root / "docs").glob("*.md")}))
     results = root / "docs" / "results"
     shutil.copytree(results, sources / "results")
     header = root / "native" / "include" / "edgewise" / "edgewise.h"
@@ -54,14 +55,19 @@ def stage(root: Path, sources: Path) -> None:
 
 
 def _within(text: str) -> str:
-    """A guide whose links to files beside docs/ lead to the site's own pages."""
-    return re.sub(r"\]\((?:\.\./)?CHANGELOG\.md\)", "](changelog.md)", text)
+    """A guide whose links lead to the site's own pages; other files of the repository are named."""
+    text = re.sub(r"\]\((?:\.\./)?CHANGELOG\.md\)", "](changelog.md)", text)
+    return re.sub(r"\[([^\]]+)\]\(\.\./([^)\s]+)\)", r"\1 (`\2`)", text)
 
 
-def _contents() -> str:
+def _contents(guides: set[str]) -> str:
     """The contents of the site, for the margin; plain viewers of the repository need none."""
+    named = {page for pages in NAVIGATION.values() for page in pages}
+    more = sorted(guides - named - {"index"})
     trees = []
     for caption, pages in NAVIGATION.items():
-        lines = ["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"]
-        trees.append("\n".join(lines))
+        listed = [*pages, *(more if caption == "Guides" else [])]
+        trees.append(
+            "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *listed, "```"])
+        )
     return "\n" + "\n\n".join(trees) + "\n"
