@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import joblib
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from edgewise.retrieval.statistics import STATISTICS
 from edgewise_converter.retrieval.contrastive import ContrastiveConfig, TrainingData, train_space
@@ -54,14 +57,19 @@ class Judged:
         }
 
 
-def versions(names: Sequence[str]) -> dict[str, SpaceConfig]:
-    """The paper's version, each change by itself, and these together."""
-    found = {"paper": PAPER}
-    found |= {name: replace(PAPER, **change) for name, change in CHANGES.items()}
+def changed(*names: str) -> SpaceConfig:
+    """The paper's version with some changes."""
     together: dict[str, Any] = {}
     for name in names:
         together |= CHANGES[name]
-    return found | {" + ".join(names): replace(PAPER, **together)}
+    return replace(PAPER, **together)
+
+
+def versions() -> dict[str, SpaceConfig]:
+    """The paper's version, each change by itself, and all that left the query encoder linear."""
+    found = {"paper": PAPER} | {name: changed(name) for name in CHANGES}
+    linear = [name for name in CHANGES if name != "hidden layer"]
+    return found | {" + ".join(linear): changed(*linear)}
 
 
 def judge(
@@ -72,24 +80,45 @@ def judge(
     *,
     folds: int = 5,
     seed: int = 0,
+    workers: int = 1,
 ) -> Iterator[Judged]:
     """Train each version without a fifth of the tasks, five times, and score it on these.
 
     The networks of the tasks held out are out of the zoo as well.
+
+    Args:
+        table: of the zoo.
+        tasks: all of them.
+        probes: what networks are worth on them.
+        configs: versions, by name.
+        folds: of the tasks.
+        seed: of the folds and the trainings.
+        workers: folds at a time; -1: as many as there are cores.
     """
     for name, config in configs.items():
-        scores = np.zeros((len(NEAREST), 7))
-        for fold in range(folds):
-            seen, unseen = _split(tasks, fold, folds, seed)
-            space = train_space(
-                TrainingData(table, seen, probes), config, ContrastiveConfig(seed=seed)
-            )
-            ranks = cross_modal_ranks(table, seen, space)
-            for row, nearest in zip(scores, NEAREST, strict=True):
-                worth = worth_unseen(space, table, probes, unseen, nearest)
-                row += [*asdict(ranks).values(), *asdict(worth).values()]
-        for row, nearest in zip(scores / folds, NEAREST, strict=True):
+        jobs = (
+            joblib.delayed(_score)(table, probes, *_split(tasks, fold, folds, seed), config, seed)
+            for fold in range(folds)
+        )
+        scores = np.mean(joblib.Parallel(n_jobs=workers)(jobs), axis=0)
+        for row, nearest in zip(scores, NEAREST, strict=True):
             yield Judged(name, nearest, Ranks(*row[:3]), Worth(*row[3:]))
+
+
+def _score(
+    table: ZooTable,
+    probes: Probes,
+    seen: list[TaskQueries],
+    unseen: list[TaskQueries],
+    config: SpaceConfig,
+    seed: int,
+) -> NDArray[np.float64]:
+    """(len(NEAREST), 7) ranks and worths of one version on one fold."""
+    torch.set_num_threads(1)
+    space = train_space(TrainingData(table, seen, probes), config, ContrastiveConfig(seed=seed))
+    ranks = asdict(cross_modal_ranks(table, seen, space)).values()
+    worths = (worth_unseen(space, table, probes, unseen, nearest) for nearest in NEAREST)
+    return np.array([[*ranks, *asdict(worth).values()] for worth in worths])
 
 
 def _split(

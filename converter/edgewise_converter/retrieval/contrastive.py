@@ -135,9 +135,7 @@ class _Batches:
         self._accuracy = table.accuracy
         self._weights = [_weights(table.accuracy[own], space_config.weighted) for own in self._own]
         if data.probes is not None:
-            kept = np.isin(data.probes.rows, self.usable)
-            self._probed = data.probes.rows[kept]
-            self._worth = data.probes.of(names)[kept]
+            self._worth = worth_elsewhere(table, data.probes, names)
 
     def own(self) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, S) of different tasks, a network (B, 214) of each, its accuracy there."""
@@ -150,8 +148,8 @@ class _Batches:
     def other(self) -> tuple[Tensor, Tensor, Tensor]:
         """The same of networks of any task, with what they are worth on the query's."""
         tasks = self._generator.integers(0, len(self._own), 4 * self._batch)
-        drawn = self._generator.integers(0, len(self._probed), 4 * self._batch)
-        return self._tensors(tasks, self._probed[drawn], self._worth[drawn, tasks])
+        rows = self._generator.choice(self.usable, 4 * self._batch)
+        return self._tensors(tasks, rows, self._worth[rows, tasks])
 
     def _tensors(
         self, tasks: NDArray[np.int64], rows: NDArray[np.int64], accuracy: NDArray[np.float64]
@@ -162,6 +160,24 @@ class _Batches:
             self.described[torch.from_numpy(rows)],
             torch.from_numpy(accuracy.astype(np.float32)),
         )
+
+
+def worth_elsewhere(table: ZooTable, probes: Probes, tasks: Sequence[str]) -> NDArray[np.float64]:
+    """(M, T) what the networks of some tasks are worth on these tasks, NaN for other networks.
+
+    Probed networks as they were probed; another one lacks everywhere what it lacks on its own task
+    against the probed one that is best there.
+    """
+    worth = np.full((len(table), len(tasks)), np.nan)
+    known = probes.of(tasks)
+    for task in tasks:
+        own = table.rows([task])
+        probed = np.flatnonzero(np.isin(probes.rows, own))
+        best = probed[np.argmax(table.accuracy[probes.rows[probed]])]
+        lacks = table.accuracy[own] - table.accuracy[probes.rows[best]]
+        worth[own] = np.clip(known[best] + lacks[:, None], 0, 1)
+        worth[probes.rows[probed]] = known[probed]
+    return worth
 
 
 def _weights(accuracy: NDArray[np.float64], weighted: bool) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from edgewise.fewshot.embedder import open_embedder as open_bundle
 from edgewise.shipped import describe
 from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.embedders import open_embedder
-from edgewise_converter.retrieval.changes import PAPER, judge, versions
+from edgewise_converter.retrieval.changes import PAPER, changed, judge, versions
 from edgewise_converter.retrieval.contrastive import ContrastiveConfig, TrainingData, train_space
 from edgewise_converter.retrieval.licences import may_ship
 from edgewise_converter.retrieval.probe_zoo import Probes, probe_zoo
@@ -30,7 +30,8 @@ from edgewise_converter.retrieval.unseen_table import summarise, table_lines
 from edgewise_converter.retrieval.zoo_build import FolderTasks
 from edgewise_converter.retrieval.zoo_table import ZooTable, load_table
 
-_CHOSEN = ("weighted positives", "masked topology", "set statistics", "transfer")
+_CHOSEN = changed("transfer")
+"""The best of `versions` on tasks held out (docs/results/retrieval_changes.json)."""
 _NEAREST = 100
 
 
@@ -73,6 +74,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
     _add_inputs(changes)
     _add_embedder(changes)
     changes.add_argument("--folds", type=int, default=5, help="of the tasks (5)")
+    changes.add_argument("--workers", type=int, default=-1, help="folds at a time (all cores)")
     changes.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
     changes.set_defaults(run=_changes)
     parser: argparse.ArgumentParser = subparsers.add_parser(
@@ -134,7 +136,7 @@ def _queries(arguments: argparse.Namespace, table: ZooTable) -> list[TaskQueries
 
 def _train(arguments: argparse.Namespace) -> int:
     table = load_table(arguments.zoo)
-    config = PAPER if arguments.paper else _ours()
+    config = PAPER if arguments.paper else _CHOSEN
     queries = _queries(arguments, table)
     if arguments.may_ship:
         queries = [each for each in queries if may_ship(table.sets([each.task]))]
@@ -180,7 +182,8 @@ def _changes(arguments: argparse.Namespace) -> int:
     print(
         f"{'version':58}{'R@1':>6}{'R@10':>6}{'nearest':>9}" + "".join(f"{c:>11}" for c in columns)
     )
-    for each in judge(table, queries, probes, versions(_CHOSEN), folds=arguments.folds):
+    settings = {"folds": arguments.folds, "workers": arguments.workers}
+    for each in judge(table, queries, probes, versions(), **settings):
         found.append(each.to_json())
         values = "".join(f"{100 * getattr(each.worth, name):>11.2f}" for name in columns)
         recalls = f"{100 * each.ranks.recall_1:>6.1f}{100 * each.ranks.recall_10:>6.1f}"
@@ -226,10 +229,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(line)
     _write_json(arguments, {"summary": summarise(found), "queries": found})
     return 0
-
-
-def _ours() -> Any:
-    return list(versions(_CHOSEN).values())[-1]
 
 
 def _named(given: Iterable[str]) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ budget on the query's pictures and tested on others.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,24 +17,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgewise.bundle import Bundle
 from edgewise.retrieval.statistics import query_statistics
-from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.embedders import open_embedder
 from edgewise_converter.retrieval.encoders import Space
 from edgewise_converter.retrieval.queries import MOST_PICTURES, TaskQueries, draw_balanced
 from edgewise_converter.retrieval.space_scores import first_found, in_space
-from edgewise_converter.retrieval.supernet import Supernet
 from edgewise_converter.retrieval.tasks import Task
-from edgewise_converter.retrieval.transfer import Budget, Learnt, learn
+from edgewise_converter.retrieval.transfer import Budget
+from edgewise_converter.retrieval.trials import Trials
 from edgewise_converter.retrieval.zoo_build import Tasks
-from edgewise_converter.retrieval.zoo_files import read_network
 from edgewise_converter.retrieval.zoo_table import ZooTable
 
 _LOG = logging.getLogger(__name__)
-_SCRATCH_TIMES = 10
 _TEST_AT = (5, 10)
-_SCRATCH_RATE = 0.05
 
 
 @dataclass(frozen=True)
@@ -80,10 +74,10 @@ def evaluate_unseen(
     with_oracle: Sequence[str] = (),
     workers: int = -1,
 ) -> list[dict[str, Any]]:
-    """Try everything on every data set; resumable, one file a data set and seed.
+    """Try everything on every data set; what was tried is not tried again, see ``Trials``.
 
     Args:
-        folder: of the files.
+        folder: of a file for each data set and seed.
         tasks: unseen data sets.
         table: of the zoo.
         peers: what to try.
@@ -98,20 +92,15 @@ def evaluate_unseen(
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = [task.name for task in tasks()]
-    jobs, paths = [], []
+    jobs = []
     for seed in range(seeds):
         for name in names:
             path = folder / f"{name.replace('/', '--')}.{seed}.json"
-            paths.append(path)
             oracle = peers.oracle if seed == 0 and name in with_oracle else peers.oracle[:0]
             own = replace(peers, oracle=oracle)
-            if not path.exists():
-                jobs.append(
-                    joblib.delayed(_job)(path, tasks, name, table, own, budget, embedder, seed)
-                )
-    _LOG.info("%d of %d queries are to be tried", len(jobs), len(paths))
-    joblib.Parallel(n_jobs=workers)(jobs)
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+            jobs.append(joblib.delayed(_job)(path, tasks, name, table, own, budget, embedder, seed))
+    found: list[dict[str, Any]] = joblib.Parallel(n_jobs=workers)(jobs)
+    return found
 
 
 def _job(
@@ -123,16 +112,23 @@ def _job(
     budget: Budget,
     embedder: str,
     seed: int,
-) -> None:
+) -> dict[str, Any]:
     torch.set_num_threads(1)
     (task,) = (task for task in tasks() if task.name == name)
-    found = try_all(task, table, peers, budget, embedder=embedder, seed=seed)
-    write_atomic(path, json.dumps(found).encode())
+    found = try_all(path, task, table, peers, budget, embedder=embedder, seed=seed)
     _LOG.info("%s, seed %d: %s", name, seed, found["accuracy"])
+    return found
 
 
 def try_all(
-    task: Task, table: ZooTable, peers: Peers, budget: Budget, *, embedder: str, seed: int
+    path: Path,
+    task: Task,
+    table: ZooTable,
+    peers: Peers,
+    budget: Budget,
+    *,
+    embedder: str,
+    seed: int,
 ) -> dict[str, Any]:
     """Draw a query of at most 200 pictures, retrieve, fine-tune everything, test.
 
@@ -150,7 +146,7 @@ def try_all(
         for name, space in peers.spaces.items()
     }
     row = list(retrieved.values())[-1]
-    run = _Runs(task, rows, table, budget, seed)
+    run = Trials(path, task, rows, table, budget, seed)
     learnt = run.of(row, test_at=_TEST_AT)
     accuracy = {name: run.of(each).accuracy[-1] for name, each in retrieved.items()}
     accuracy["best on average"] = run.of(peers.average).accuracy[-1]
@@ -171,37 +167,6 @@ def try_all(
         "steps_to_scratch": learnt.steps_to(scratch.accuracy[-1]),
         "scratch_steps": scratch.steps[-1],
     }
-
-
-class _Runs:
-    """Fine-tunes networks of the table on one query, each once."""
-
-    def __init__(
-        self, task: Task, rows: NDArray[np.int64], table: ZooTable, budget: Budget, seed: int
-    ) -> None:
-        self._task, self._rows, self._table = task, rows, table
-        self._budget, self._seed = budget, seed
-        self._done: dict[int, Learnt] = {}
-
-    def of(self, row: int, test_at: Sequence[int] = ()) -> Learnt:
-        """The network of a row, fine-tuned with the short budget; tested at the end, at least."""
-        if row not in self._done:
-            table = self._table
-            bundle = Bundle.open(table.files[table.file[row]], kind="zoo")
-            network = read_network(bundle, int(table.number[row]))
-            self._done[row] = learn(
-                network, self._task, self._rows, self._budget, seed=self._seed, test_at=test_at
-            )
-        return self._done[row]
-
-    def from_scratch(self, row: int) -> Learnt:
-        """The same topology with fresh weights, ten times the steps."""
-        torch.manual_seed(self._seed)
-        network = Supernet(2).cut(self._table.choices[row])
-        budget = replace(
-            self._budget, steps=_SCRATCH_TIMES * self._budget.steps, rate=_SCRATCH_RATE
-        )
-        return learn(network, self._task, self._rows, budget, seed=self._seed)
 
 
 def _retrieve(
