@@ -21,6 +21,7 @@ from edgewise_converter.retrieval.contrastive import (
     TrainingData,
     contrastive_loss,
     train_space,
+    worth_elsewhere,
 )
 from edgewise_converter.retrieval.encoders import DIM, Space, SpaceConfig, describe
 from edgewise_converter.retrieval.entries import FineTuning
@@ -42,6 +43,7 @@ from edgewise_converter.retrieval.supernet import FEATURES, Supernet
 from edgewise_converter.retrieval.tasks import Task, make_task
 from edgewise_converter.retrieval.topology import TOPOLOGY_SIZE, topology
 from edgewise_converter.retrieval.transfer import Budget, learn
+from edgewise_converter.retrieval.trials import Trials
 from edgewise_converter.retrieval.unseen_table import summarise, table_lines
 from edgewise_converter.retrieval.zoo_build import FolderTasks, build_zoo
 from edgewise_converter.retrieval.zoo_files import read_network
@@ -213,6 +215,18 @@ def test_transfer_finds_networks_that_are_worth_most_elsewhere() -> None:
     assert worth.average <= worth.oracle
 
 
+def test_networks_that_were_not_probed_lack_what_they_lack_at_home() -> None:
+    table, _, probes = made_up()
+    best = [4 * at + int(np.argmax(table.accuracy[4 * at : 4 * at + 4])) for at in range(6)]
+    few = Probes(np.array(best), probes.tasks, probes.accuracy[best])
+    worth = worth_elsewhere(table, few, list(probes.tasks[:5]))
+    np.testing.assert_array_equal(worth[best[:5]], probes.accuracy[best[:5], :5])
+    assert np.isnan(worth[20:]).all()  # of a task that is not asked for
+    other = next(row for row in range(4) if row != best[0])
+    lacks = table.accuracy[best[0]] - table.accuracy[other]
+    np.testing.assert_allclose(worth[other], probes.accuracy[best[0], :5] - lacks)
+
+
 def test_only_the_nearest_are_ranked_by_what_is_expected() -> None:
     table, queries, probes = made_up()
     space = train_space(
@@ -299,6 +313,26 @@ def test_a_head_that_confuses_its_classes_is_less_sure() -> None:
     assert confused.auroc < 0.8
     assert clear.threshold > confused.threshold
     assert clear.calibration_error < 0.1
+
+
+def test_a_trial_is_made_once(picture_data: Path, zoo: Path, tmp_path: Path) -> None:
+    table, (task, *_) = load_table(zoo), FewTasks(picture_data, "meta_train", 0)()
+    path, budget = tmp_path / "task.0.json", Budget(steps=2, batch=8)
+
+    def trials(budget: Budget = budget) -> Trials:
+        return Trials(path, task, task.train, table, budget, seed=0)
+
+    first = trials().of(0, test_at=(1,))
+    assert first.steps == (1, 2)
+    scratch = trials().from_scratch(0)
+    assert scratch.steps == (20,)
+    kept = path.read_bytes()
+    again = trials()
+    assert (again.of(0), again.from_scratch(0)) == (first, scratch)
+    assert path.read_bytes() == kept
+    assert again.of(1) != first
+    with pytest.raises(ArgumentError, match="another budget"):
+        trials(Budget(steps=3))
 
 
 def test_commands_from_a_zoo_to_a_table(
