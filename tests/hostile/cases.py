@@ -169,6 +169,7 @@ def zoos() -> list[Case]:
         "ranks none": put("zoo", "nearest", 0),
         "unknown statistics": put("zoo", "statistics", ["__import__"]),
         "columns unheard of": put("zoo", "network_columns", ["x"]),
+        "ranks more than a number holds": put("zoo", "nearest", 10**30),
         "no entries": drop("entries"),
         "entries are a number": put("", "entries", 9),
         "two of one name": put("entries.1", "name", "filled"),

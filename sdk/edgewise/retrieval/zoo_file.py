@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS = ("tflite", "onnx")
+_MOST_RANKED = 2**31 - 1
 
 _PARTS = ("layers", "weights", "scales", "biases", "head")
 _WIDEST = 1 << 16  # numbers of a vector; the core's search takes no more
@@ -71,8 +72,12 @@ class ZooFile:
             inputs = statistics_size(self.statistics, _width(self.embedder["dim"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self._incomplete(error) from error
-        if len({entry.name for entry in self.entries}) != len(self.entries) or self.nearest < 1:
-            raise BundleError(f"{bundle.path}: two of its entries have one name, or it ranks none")
+        if len({entry.name for entry in self.entries}) != len(self.entries):
+            raise BundleError(f"{bundle.path}: two of its entries have one name")
+        if not 1 <= self.nearest <= _MOST_RANKED:
+            raise BundleError(
+                f"{bundle.path}: ranks {self.nearest:.3g} of the nearest, not 1 to {_MOST_RANKED}"
+            )
         self.kernels = self._kernels(columns)
         self.index = self._index(inputs)
 
