@@ -154,21 +154,27 @@ def _score(
     found: list[Found],
     taken: dict[str, NDArray[np.float64]],
 ) -> dict[str, Any]:
-    """Of one limit."""
-    rows = [hit.entry.number for hit, _ in found if hit is not None]
+    """Of one limit; no means where nothing was found."""
+    hits = [(hit, accuracy) for hit, accuracy in found if hit is not None]
+    rows = [hit.entry.number for hit, _ in hits]
+    counts = {
+        "limit_ms": limit,
+        "retrievals": len(rows),
+        "nothing_fits": len(found) - len(rows),
+        "networks": len(set(rows)),
+    }
+    if not hits:
+        return counts
     kept = {
         name: None if limit is None else float(np.mean(ms[rows] <= TOLERANCE * limit))
         for name, ms in taken.items()
     }
     return {
-        "limit_ms": limit,
-        "retrievals": len(rows),
-        "nothing_fits": len(found) - len(rows),
-        "networks": len(set(rows)),
+        **counts,
         "kept": kept,
         "mean_ms": float(np.mean(taken["at_speed"][rows])),
-        "accuracy": float(np.nanmean([accuracy for _, accuracy in found])),
-        "expected": float(np.mean([hit.expected_accuracy for hit, _ in found if hit is not None])),
+        "accuracy": float(np.mean([accuracy for _, accuracy in hits])),
+        "expected": float(np.mean([hit.expected_accuracy for hit, _ in hits])),
     }
 
 
@@ -185,8 +191,11 @@ def _print(result: dict[str, Any]) -> None:
         f"{'mean ms':>9}{'accuracy':>10}"
     )
     for each in result["limits"]:
-        limit, kept = each["limit_ms"], each["kept"]
+        limit, kept = each["limit_ms"], each.get("kept")
         shown = "none" if limit is None else f"{limit:.3f}"
+        if kept is None:
+            print(f"{shown:>10}  nothing is predicted to keep it")
+            continue
         shares = [f"{'' if share is None else f'{share:.0%}'}" for share in kept.values()]
         print(
             f"{shown:>10}{shares[0]:>11}{shares[1]:>10}{each['retrievals']:>5}"
@@ -201,14 +210,15 @@ def _plot(result: dict[str, Any], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    limited = [each for each in result["limits"] if each["limit_ms"] is not None]
+    *all_limits, free = result["limits"]
+    limited = [each for each in all_limits if each["retrievals"]]
     figure, axis = plt.subplots(figsize=(6, 4))
     at = [each["limit_ms"] for each in limited]
     for told in result["retrieved"].values():
-        values = [np.nan if each is None else 100 * each["accuracy"] for each in told]
-        axis.plot(at, values[: len(at)], color="0.8", lw=0.8)
+        values = [np.nan if each is None else 100 * each["accuracy"] for each in told[:-1]]
+        axis.plot([each["limit_ms"] for each in all_limits], values, color="0.8", lw=0.8)
     axis.plot(at, [100 * each["accuracy"] for each in limited], "o-", label="mean")
-    best = 100 * result["limits"][-1]["accuracy"]
+    best = 100 * free["accuracy"]
     axis.axhline(best, color="0.4", ls="--", lw=0.8, label="mean, no limit")
     axis.set_xlabel("limit, ms (20th to 80th percentile of the zoo)")
     axis.set_ylabel("few-shot accuracy on unseen data sets, %")

@@ -46,6 +46,9 @@ def test_tensors_that_ship_are_named(path: Path) -> None:
         general = re.sub(r"^reference\.\d\d", "reference.00", name)
         general = re.sub(r"^help\.(adapt|predict)\.\w+", r"help.\1", general)
         general = re.sub(r"^network\.", "edgewise.", general)
+        general = re.sub(r"^(query|performance)\..*", r"\1.*", general)
+        general = re.sub(r"^model\.\d{4}\.", "model.KKKK.", general)
+        general = re.sub(r"\.\d{4}$", ".NNNN", general)
         if name.startswith("training."):  # for the host, which goes on from it
             continue
         found = general in known or any(one.startswith(general) for one in known)

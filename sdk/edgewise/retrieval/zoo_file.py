@@ -75,9 +75,7 @@ class ZooFile:
         if len({entry.name for entry in self.entries}) != len(self.entries):
             raise BundleError(f"{bundle.path}: two of its entries have one name")
         if not 1 <= self.nearest <= _MOST_RANKED:
-            raise BundleError(
-                f"{bundle.path}: ranks {self.nearest:.3g} of the nearest, not 1 to {_MOST_RANKED}"
-            )
+            raise BundleError(f"{bundle.path}: ranks none of the nearest, or more than can be")
         self.kernels = self._kernels(columns)
         self.index = self._index(inputs)
 
