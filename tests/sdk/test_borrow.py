@@ -154,7 +154,10 @@ HOSTILE = {
     "a product beyond 64 bits": (rows((0, 0, LARGE, LARGE, LARGE, 4)), "what is not there"),
     "outside": (rows((5, 0, 1, 1, 1, 1), rest=b"1234"), "lies outside"),
     "overlapping": (rows((0, 0, 2, 1, 1, 1), (1, 0, 1, 1, 1, 1), rest=b"1"), "overlaps another"),
-    "more than any model": (rows(*[(0, 0, 100, 1, 1, 1)] * 2_700_000), "more than 268435456"),
+    "more than any model": (
+        rows(*[(0, 0, 100, 1, 1, 1)] * 2_700_000),
+        "more than the 268435456 bytes",
+    ),
     "another thing": (rows((0, 0, 1, 1, 1, 1)), "does not match its sha256"),
 }
 

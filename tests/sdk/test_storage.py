@@ -201,6 +201,8 @@ def test_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert data_dir() == tmp_path / "xdg" / "edgewise"
 
 
+# Other tests import JAX, which warns of every fork; the child only touches files, and ends.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_one_at_a_time_changes_a_file(tmp_path: Path) -> None:
     """Without the lock most of the additions are lost: each replaces the file that others read."""
     target = tmp_path / "count"
@@ -219,6 +221,8 @@ def test_one_at_a_time_changes_a_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["count"], "something was left"
 
 
+# Other tests import JAX, which warns of every fork; the child only touches files, and ends.
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 def test_a_lock_ends_with_its_process(target: Path) -> None:
     read, write = os.pipe()
     holder = os.fork()
