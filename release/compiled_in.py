@@ -77,7 +77,7 @@ LIBRARIES = (
 class CompiledIn:
     """A library of headers as a build has used it."""
 
-    library: Library
+    origin: Library
     version: str
     licences: tuple[str, ...]
     """SPDX identifiers that the headers name."""

@@ -66,7 +66,7 @@ def bill(build: Path) -> dict[str, Any]:
 
 
 def _header_library(found: CompiledIn) -> Component:
-    library = found.library
+    library = found.origin
     return {
         "type": "library",
         "bom-ref": f"compiled-in:{library.name}",
