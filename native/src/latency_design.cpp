@@ -1,5 +1,7 @@
-// Which architectures to time: greedy I-optimal design under a belief.
+// Which architectures to time: I-optimal design under a belief, greedy and then by exchange.
+#include <Eigen/Cholesky>
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -132,6 +134,120 @@ class Expected {
   double least_ = 0.0;
 };
 
+// A set of candidates that grows, and in which each may be exchanged for a better one.
+class Design {
+ public:
+  // `at` are the candidates, `to` what shall be predicted; noise is relative.
+  Design(const LatencyBelief& belief, const Expected& at, const Expected& to, double noise)
+      : belief_(belief),
+        at_(at),
+        noises_(noise * at.size().cwiseAbs2()),
+        cross_(at.with(belief, to)),
+        own_(at.variances(belief)) {}
+
+  // Adds what then settles most, up to `count` in all.
+  void grow(std::size_t count) {
+    while (chosen_.size() < count) chosen_.push_back(pick(best(gains(chosen_))));
+  }
+
+  // Exchanges members from position `first` on for what settles more beside all others, until none
+  // can be bettered: what is chosen one by one is seldom the best together (Fedorov's exchange).
+  void exchange(std::size_t first) {
+    bool better = true;
+    for (int sweep = 0; better && sweep < kMostSweeps; ++sweep) {
+      better = false;
+      for (std::size_t k = first; k < chosen_.size(); ++k) better |= exchange_one(k);
+    }
+  }
+
+  // Orders the members from position `first` on, what settles most first.
+  void order(std::size_t first) {
+    std::vector<Member> members(chosen_.begin() + offset(first), chosen_.end());
+    chosen_.resize(first);
+    while (!members.empty()) {
+      const Vector gain = gains(chosen_);
+      const auto most = std::max_element(
+          members.begin(), members.end(),
+          [&gain](const Member& a, const Member& b) { return gain[a.index] < gain[b.index]; });
+      chosen_.push_back(std::move(*most));
+      members.erase(most);
+    }
+  }
+
+  std::vector<std::size_t> take() const {
+    std::vector<std::size_t> indices;
+    for (const Member& member : chosen_) indices.push_back(static_cast<std::size_t>(member.index));
+    return indices;
+  }
+
+ private:
+  struct Member {
+    Eigen::Index index;
+    Vector covariance;  // with all candidates, before any timing
+  };
+
+  static constexpr int kMostSweeps = 20;
+  static constexpr double kBetter = 1.0 + 1e-9;  // less is rounding
+
+  static std::ptrdiff_t offset(std::size_t k) { return static_cast<std::ptrdiff_t>(k); }
+
+  Member pick(Eigen::Index index) const { return {index, at_.with(belief_, index)}; }
+
+  static Eigen::Index best(const Vector& gain) {
+    Eigen::Index index = 0;
+    gain.maxCoeff(&index);
+    return index;
+  }
+
+  bool exchange_one(std::size_t k) {
+    std::vector<Member> others = chosen_;
+    others.erase(others.begin() + offset(k));
+    const Vector gain = gains(others);
+    const Eigen::Index index = best(gain);
+    if (gain[index] <= gain[chosen_[k].index] * kBetter) return false;
+    chosen_[k] = pick(index);
+    return true;
+  }
+
+  // By how much one timing of each candidate would lessen the variances of what is predicted, once
+  // `timed` are known, whatever they turn out to be. Negative for these themselves.
+  Vector gains(const std::vector<Member>& timed) const {
+    if (timed.empty()) return cross_.rowwise().squaredNorm().cwiseQuotient(own_ + noises_);
+    const auto n = static_cast<Eigen::Index>(timed.size());
+    Matrix with_all(own_.size(), n);
+    Matrix with_targets(n, cross_.cols());
+    Matrix among(n, n);
+    for (Eigen::Index k = 0; k < n; ++k) {
+      with_all.col(k) = timed[static_cast<std::size_t>(k)].covariance;
+      with_targets.row(k) = cross_.row(timed[static_cast<std::size_t>(k)].index);
+    }
+    for (Eigen::Index k = 0; k < n; ++k) {
+      among.row(k) = with_all.row(timed[static_cast<std::size_t>(k)].index);
+      among(k, k) += noises_[timed[static_cast<std::size_t>(k)].index];
+    }
+    const Eigen::LLT<Matrix> known(among);
+    const Matrix shares = known.matrixL().solve(with_all.transpose());  // (n, candidates)
+    const Matrix settled = known.matrixL().solve(with_targets);
+    Matrix cross = cross_;
+    cross.noalias() -= shares.transpose() * settled;
+    const Vector own =
+        (own_ - shares.colwise().squaredNorm().transpose()).cwiseMax(0.0) + noises_;
+    Vector gain = cross.rowwise().squaredNorm().cwiseQuotient(own);
+    for (const Member& member : timed) gain[member.index] = -1.0;
+    return gain;
+  }
+
+  const LatencyBelief& belief_;
+  const Expected& at_;
+  Vector noises_;
+  Matrix cross_;  // (candidates, targets) covariances before any timing
+  Vector own_;
+  std::vector<Member> chosen_;
+};
+
+// Sets of these sizes are good as they are, not only as the start of a larger one.
+constexpr std::size_t kUsualCounts[] = {5, 10};
+
 }  // namespace
 
 std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
@@ -159,33 +275,20 @@ std::vector<std::size_t> choose_references(const LatencyBelief& belief, double f
   } else {
     to.centre();
   }
-  const Vector noises = noise * at.size().cwiseAbs2();
-  Matrix cross = at.with(belief, to);
-  Vector own = at.variances(belief);
-
-  std::vector<std::size_t> chosen;
-  std::vector<bool> taken(kept.size(), false);
-  std::vector<Vector> columns;  // covariance with each chosen one when it was chosen
-  std::vector<Vector> shares;   // the same over its variance and noise
-  while (chosen.size() < count) {
-    Vector gain = cross.rowwise().squaredNorm().cwiseQuotient(own + noises);
-    for (std::size_t i = 0; i < taken.size(); ++i) {
-      if (taken[i]) gain[static_cast<Eigen::Index>(i)] = -1.0;
-    }
-    Eigen::Index best = 0;
-    gain.maxCoeff(&best);
-    taken[static_cast<std::size_t>(best)] = true;
-    chosen.push_back(kept[static_cast<std::size_t>(best)]);
-    if (chosen.size() == count) break;
-    // What one timing of `best` will settle, whatever it turns out to be.
-    Vector column = at.with(belief, best);
-    for (std::size_t k = 0; k < columns.size(); ++k) column -= shares[k][best] * columns[k];
-    shares.push_back(column / (own[best] + noises[best]));
-    columns.push_back(std::move(column));
-    const Eigen::RowVectorXd settled = cross.row(best);
-    cross.noalias() -= shares.back() * settled;
-    own = (own - shares.back().cwiseProduct(columns.back())).cwiseMax(0.0);
+  Design design(belief, at, to, noise);
+  std::size_t settled = 0;
+  const auto settle = [&](std::size_t size) {
+    design.grow(size);
+    design.exchange(settled);
+    design.order(settled);
+    settled = size;
+  };
+  for (const std::size_t size : kUsualCounts) {
+    if (size < count) settle(size);
   }
+  settle(count);
+  std::vector<std::size_t> chosen = design.take();
+  for (std::size_t& index : chosen) index = kept[index];
   return chosen;
 }
 

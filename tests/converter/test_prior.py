@@ -112,7 +112,7 @@ def test_an_unseen_device_is_predicted_from_ten_designed_timings(world: LatencyT
 
 def test_the_prior_is_broad_in_speed(world: LatencyTable) -> None:
     prior = train_prior(world, ["gpu_1", "cpu"], INFO)
-    assert len(prior.own_variance) == 9  # three spreads by three edge spreads
+    assert len(prior.own_variance) == 27  # three low ranks, spreads and edge spreads
     assert prior.factor_variance.min() > 0
     for shared, own in zip(prior.factor_variance, prior.own_variance, strict=True):
         covariance = prior.factors * shared @ prior.factors.T + np.diag(own)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edgewise import _core
 from edgewise.spaces import get_space
 
+from . import design_oracle
+
 FloatArray = NDArray[np.float64]
 
 SPACE = get_space("nasbench201")
@@ -158,15 +160,12 @@ def design(prior: PriorData, candidates: Sequence[str], count: int) -> list[int]
     total /= np.outer(expected, expected)
     level = np.exp(prior.noise_log_weight) / np.exp(prior.noise_log_weight).sum()
     noise = float(level @ prior.noise**2)
-    chosen: list[int] = []
-    while len(chosen) < count:
-        left = np.full(len(candidates), np.inf)
-        for i in set(range(len(candidates))) - set(chosen):
-            timed = [*chosen, i]
-            known = total[np.ix_(timed, timed)] + noise * np.eye(len(timed))
-            left[i] = np.trace(total - total[:, timed] @ np.linalg.solve(known, total[timed]))
-        chosen.append(int(np.argmin(left)))
-    return chosen
+
+    def left(timed: list[int]) -> float:
+        known = total[np.ix_(timed, timed)] + noise * np.eye(len(timed))
+        return float(np.trace(total) - (total[timed] * np.linalg.solve(known, total[timed])).sum())
+
+    return design_oracle.design(left, len(candidates), count)
 
 
 def _moments(

@@ -46,11 +46,13 @@ class Covariances:
         factors: (P, F).
         variance: (G, F).
         own: (G, P).
+        log_weight: (G,) how probable each is, unnormalised.
     """
 
     factors: FloatArray
     variance: FloatArray
     own: FloatArray
+    log_weight: FloatArray
 
 
 @dataclass(frozen=True)

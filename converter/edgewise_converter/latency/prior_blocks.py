@@ -61,6 +61,7 @@ class BlockSettings:
         network: deviation of what every network has. Broad: on some accelerators it is half of
             the latency, which few families would teach.
         speed: of the device's speed, beyond the first guess from its timings.
+        spreads: factors on all variances but that of the speed, averaged over by evidence.
         noise: relative standard deviations of a timing, averaged over by evidence.
         noise_centre: the most probable of them.
         noise_deviation: standard deviation of the natural logarithm of noise / noise_centre.
@@ -72,6 +73,7 @@ class BlockSettings:
     deviations: Mapping[str, float]
     network: float = 0.3
     speed: float = 1.0
+    spreads: tuple[float, ...] = (0.1, 1.0)
     noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
     noise_centre: float = 0.005
     noise_deviation: float = 1.0
@@ -199,11 +201,11 @@ def train(
         semantics=("live",),
         semantics_log_weight=np.zeros(1),
         execution=np.zeros((1, 0, 0)),
-        mean=means,
+        mean=np.tile(means, (len(settings.spreads), 1)),
         factors=covariance.factors,
         factor_variance=covariance.variance,
         own_variance=covariance.own,
-        covariance_log_weight=np.zeros(len(means)),
+        covariance_log_weight=covariance.log_weight,
         noise=noise,
         noise_log_weight=-0.5
         * (np.log(noise / settings.noise_centre) / settings.noise_deviation) ** 2,
@@ -311,17 +313,25 @@ def broad_network(columns: Columns, settings: BlockSettings) -> FloatArray:
 
 
 def compact(means: FloatArray, shared: FloatArray, settings: BlockSettings) -> Covariances:
-    """The covariances of all kinds: the shared one by its largest factors, and each one's speed."""
+    """The covariances of all kinds: the shared one by its largest factors, and each one's speed.
+
+    Kinds follow each other once for each of ``spreads``: G is their number times that of kinds.
+    """
     values, vectors = np.linalg.eigh(shared)
     kept = np.argsort(values)[::-1][: min(_FACTORS, len(values))]
     factors = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0.0))
     rest = np.maximum(np.diag(shared) - (factors**2).sum(axis=1), 0.0)
-    count = len(means)
-    ones = np.ones((count, factors.shape[1]))
+    count, spreads = len(means), np.repeat(settings.spreads, len(means))[:, None]
     return Covariances(
         factors=np.column_stack((factors, settings.speed * means.T)),
-        variance=np.column_stack((ones, np.eye(count))),
-        own=np.tile(rest, (count, 1)),
+        variance=np.column_stack(
+            (
+                np.tile(spreads, (1, factors.shape[1])),
+                np.tile(np.eye(count), (len(settings.spreads), 1)),
+            )
+        ),
+        own=spreads * rest,
+        log_weight=np.zeros(len(spreads)),
     )
 
 

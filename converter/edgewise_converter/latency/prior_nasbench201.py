@@ -40,7 +40,8 @@ class PriorSettings:
     ``edge``) or of an average operation (``position``), or to the device's mean latency.
 
     Attributes:
-        low_rank: weight of the spread of the training devices.
+        low_ranks: weights of the spread of the training devices, averaged over by evidence.
+        low_rank_weights: how probable each of them is, unnormalised.
         operation: of an operation's cost on all edges alike.
         least_operation: smallest mean cost that counts for the two above, in mean latencies.
         edge: of an operation's cost on one edge.
@@ -59,7 +60,8 @@ class PriorSettings:
         interval_scale: factor on the width of intervals.
     """
 
-    low_rank: float = 1.0
+    low_ranks: tuple[float, ...] = (0.1, 1.0, 10.0)
+    low_rank_weights: tuple[float, ...] = (0.3, 0.65, 0.05)
     operation: float = 0.5
     least_operation: float = 0.02
     edge: float = 0.1
@@ -68,13 +70,13 @@ class PriorSettings:
     network: float = 0.1
     speed: float = 1.0
     spreads: tuple[float, ...] = (0.3, 1.0, 3.0)
-    edge_spreads: tuple[float, ...] = (0.001, 0.03, 1.0)
+    edge_spreads: tuple[float, ...] = (1e-5, 0.01, 1.0)
     noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
-    noise_centre: float = 0.02
+    noise_centre: float = 0.03
     noise_deviation: float = 1.0
     smoothing: float = 1.0
     floor: float = 0.15
-    interval_scale: float = 0.9
+    interval_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def build_prior(
         factors=covariances.factors,
         factor_variance=covariances.variance,
         own_variance=covariances.own,
-        covariance_log_weight=np.zeros(len(covariances.own)),
+        covariance_log_weight=covariances.log_weight,
         noise=noise,
         noise_log_weight=-0.5
         * (np.log(noise / settings.noise_centre) / settings.noise_deviation) ** 2,
@@ -209,15 +211,15 @@ def _hypotheses(
 def _covariances(
     mean: FloatArray, spread: FloatArray, weights: FloatArray, settings: PriorSettings
 ) -> Covariances:
-    """One for each combination of ``spreads`` and ``edge_spreads``."""
+    """One for each combination of ``low_ranks``, ``spreads`` and ``edge_spreads``."""
     operations = (len(mean) - 1) // EDGES
     of_operation = np.abs(mean[:-1].reshape(EDGES, operations)).mean(axis=0)
     size = np.maximum(of_operation, settings.least_operation)
     average = float(of_operation.mean())
     network = np.zeros((len(mean), 1))
     network[-1] = settings.network
-    devices = np.sqrt(settings.low_rank * weights)[:, None] * spread
-    broad = np.column_stack((devices.T, settings.speed * mean))
+    devices = (np.sqrt(weights)[:, None] * spread).T
+    speed = settings.speed * mean[:, None]
     alike = np.kron(np.ones((EDGES, 1)), np.diag(size))  # an operation on all edges
     position = np.kron(np.eye(EDGES), np.ones((operations, 1)))
     level: FloatArray = LEVELS[:, None] * average
@@ -229,14 +231,19 @@ def _covariances(
         np.column_stack((settings.position * average * position, settings.level * levels))
     )
     own = np.append((settings.edge * np.tile(size, EDGES)) ** 2, 0.0)
-    pairs = [(a, a * b) for a in settings.spreads for b in settings.edge_spreads]
-    ones = np.ones(broad.shape[1])
+    low_rank_weights = np.log(np.divide(settings.low_rank_weights, sum(settings.low_rank_weights)))
+    combinations = [
+        (weight, low_rank, spread, spread * edge_spread)
+        for low_rank, weight in zip(settings.low_ranks, low_rank_weights, strict=True)
+        for spread in settings.spreads
+        for edge_spread in settings.edge_spreads
+    ]
+    sizes = [group.shape[1] for group in (devices, speed, shared, single)]
     return Covariances(
-        factors=np.column_stack((broad, shared, single)),
-        variance=np.array(
-            [np.concatenate((ones, [a] * shared.shape[1], [b] * single.shape[1])) for a, b in pairs]
-        ),
-        own=np.array([b * own for _, b in pairs]),
+        factors=np.column_stack((devices, speed, shared, single)),
+        variance=np.array([np.repeat((a, 1.0, b, c), sizes) for _, a, b, c in combinations]),
+        own=np.array([c * own for *_, c in combinations]),
+        log_weight=np.array([weight for weight, *_ in combinations]),
     )
 
 

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 # What the search may set each setting to.
 GRID: Mapping[str, Sequence[Any]] = {
-    "low_rank": (0.0, 0.3, 1.0),
+    "low_ranks": ((0.1, 1.0, 10.0), (0.03, 0.3, 3.0)),
     "operation": (0.25, 0.5, 0.8, 1.2),
     "least_operation": (0.02, 0.05, 0.1, 0.2),
     "edge": (0.02, 0.05, 0.1, 0.2),
@@ -49,8 +49,8 @@ GRID: Mapping[str, Sequence[Any]] = {
     "level": (0.0, 0.1, 0.3),
     "network": (0.1, 0.2, 0.4),
     "speed": (0.3, 1.0, 2.0),
-    "spreads": ((1.0,), (0.3, 1.0, 3.0), (0.1, 1.0, 9.0)),
-    "edge_spreads": ((1.0,), (0.1, 1.0), (0.001, 0.03, 1.0), (0.01, 0.1, 1.0, 4.0)),
+    "spreads": ((1.0,), (0.1, 1.0), (0.3, 1.0, 3.0), (0.1, 1.0, 9.0)),
+    "edge_spreads": ((1.0,), (1e-5, 0.01, 1.0), (0.001, 0.03, 1.0), (0.01, 0.1, 1.0, 4.0)),
     "noise": (
         (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16),
         (0.001, 0.003, 0.01, 0.03, 0.06, 0.12),
@@ -81,7 +81,7 @@ _NETWORK_CHANGE = 0.3
 _OTHER_SEMANTICS = 0.5  # probability
 _WITH_LEVELS = 0.25  # probability
 _LEVEL_CHANGE = 0.3  # per level, in costs of an average operation
-_NOISE = (0.005, 0.01, 0.02, 0.04)
+_NOISE = (0.001, 0.005, 0.01, 0.02, 0.04)
 _LEAST_SHARE = 0.02  # of the mean latency: what a near-empty network takes at least
 
 

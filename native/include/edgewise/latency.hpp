@@ -79,10 +79,11 @@ struct ErrorShape {
   double quantile(double confidence) const;
 };
 
-// Chooses `count` of `candidates` (N architectures of `space`) to time next, best first: greedy
-// I-optimal design, which makes the mean variance of the predictions of all candidates smallest:
-// relative to latency in spaces of several graph semantics, of the distance from their common mean
-// in others. Candidates that compute a constant are never chosen; beyond 4096 of the others, and
+// Chooses `count` of `candidates` (N architectures of `space`) to time next, best first: I-optimal
+// design, which makes the mean variance of the predictions of all candidates smallest: relative to
+// latency in spaces of several graph semantics, of the distance from their common mean in others.
+// Chosen greedily and then exchanged for better ones: the first five among themselves, then the next
+// five, then all others, so that the first five and ten are the same for every larger count. Candidates that compute a constant are never chosen; beyond 4096 of the others, and
 // 1024 predictions, they are thinned evenly. Returns indices into the candidates.
 // Error(kArgument) when fewer than `count` can be chosen.
 std::vector<std::size_t> choose_references(const LatencyBelief& belief, double floor,
