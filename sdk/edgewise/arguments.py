@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 
@@ -34,12 +35,15 @@ def bytes_of(text: str) -> int:
     return round(float(found[1]) * _UNITS[unit])
 
 
-def positive_seconds(name: str, value: object) -> float:
-    """`value` as a float, when it is above 0 (infinity too); ArgumentError if not."""
-    try:
-        seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not seconds > 0:
-        raise ArgumentError(f"{name} must be a positive number of seconds, not {value!r}")
-    return seconds
+def positive_number(name: str, value: object, unit: str) -> float:
+    """`value` as a float, when it is a number above 0 (infinity too); ArgumentError if not.
+
+    `unit` is what the message counts it in: seconds, milliseconds.
+    """
+    number = 0.0
+    if not isinstance(value, (bool, str)):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            number = float(value)  # type: ignore[arg-type]
+    if not number > 0:
+        raise ArgumentError(f"{name} must be a positive number of {unit}, not {value!r}")
+    return number

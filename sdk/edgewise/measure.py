@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import positive_int, positive_seconds
+from .arguments import positive_int, positive_number
 from .conditions import Report, Watch
 from .errors import ArgumentError
 
@@ -144,7 +144,7 @@ def _check(
     if not 0 <= min_seconds < math.inf:
         raise ArgumentError(f"min_seconds must be a number of seconds, not {min_seconds}")
     if budget_s is not None:
-        positive_seconds("budget_s", budget_s)
+        positive_number("budget_s", budget_s, "seconds")
 
 
 @dataclass(frozen=True)

@@ -90,18 +90,18 @@ def test_the_answer_is_the_twin_s(small: SmallZoo, zoo: Path, models: sdk.ModelZ
     query /= np.linalg.norm(query)
     networks = tensor("index") * tensor("index.scale")[:, None]
     cosines = networks @ query
-    nearest = np.argsort(-cosines, kind="stable")[: about["nearest"]]
-    pairs = np.concatenate(
-        [np.tile(query, (len(nearest), 1)), networks[nearest], networks[nearest] * query], 1
-    )
+    pairs = np.concatenate([np.tile(query, (len(networks), 1)), networks, networks * query], 1)
     hidden = np.maximum(pairs @ tensor("performance.0.weight") + tensor("performance.0.bias"), 0)
     logits = (hidden @ tensor("performance.1.weight") + tensor("performance.1.bias"))[:, 0]
     expected = 1 / (1 + np.exp(-logits))
     hits = models.retrieve(images, labels, k=4)
-    assert sorted(hit.entry.number for hit in hits) == sorted(nearest.tolist())
-    by_number = dict(zip(nearest.tolist(), expected, strict=True))
+    assert len({hit.entry.number for hit in hits}) == about["nearest"]
+    least = np.sort(cosines)[-about["nearest"]]
     for hit in hits:
-        assert hit.expected_accuracy == pytest.approx(by_number[hit.entry.number], abs=1e-4)
+        # The core's query has 8 bits: of networks that are about as near, another may be taken.
+        assert hit.cosine == pytest.approx(cosines[hit.entry.number], abs=0.01)
+        assert cosines[hit.entry.number] >= least - 0.02
+        assert hit.expected_accuracy == pytest.approx(expected[hit.entry.number], abs=1e-4)
         assert hit.cosine == pytest.approx(cosines[hit.entry.number], abs=0.02)
 
 
@@ -113,7 +113,7 @@ def test_limits_come_before_the_ranking(small: SmallZoo, models: sdk.ModelZoo) -
     assert [hit.task for hit in hits] == [WARM, COLD]  # the nearest that keeps to it first
     limit = models[1].bytes
     assert {hit.bytes for hit in models.retrieve(*asked, k=6, max_bytes=limit)} == {limit}
-    assert len(models.retrieve(*asked, k=100)) == 6
+    assert len(models.retrieve(*asked, k=10**30)) == 6
 
 
 def test_milliseconds_are_those_of_the_device(
@@ -244,6 +244,7 @@ def test_another_network_of_that_name_is_refused(
         ({"k": True}, "k must be a positive"),
         ({"max_ms": -1}, "max_ms must be a positive"),
         ({"max_ms": float("nan")}, "max_ms must be a positive"),
+        ({"max_ms": [3.0]}, "max_ms must be a positive"),
         ({"max_params": 0}, "max_params must be a positive"),
         ({"max_bytes": 2.5}, "max_bytes must be a positive"),
     ],

@@ -14,7 +14,20 @@ from edgewise.bundle import bundle_pieces
 
 from ..sdk import onnx_by_hand as onnx
 from ..sdk.test_bundle_hostile import frame
-from .forge import Change, bomb, deep, drop, forged, poke, put, sealed, stored_deflated, swap
+from .forge import (
+    Change,
+    Manifest,
+    Tensors,
+    bomb,
+    deep,
+    drop,
+    forged,
+    poke,
+    put,
+    sealed,
+    stored_deflated,
+    swap,
+)
 
 Case = tuple[str, Callable[[], bytes]]
 NAN, INF = float("nan"), float("inf")
@@ -172,7 +185,9 @@ def zoos() -> list[Case]:
         "ranks more than a number holds": put("zoo", "nearest", 10**30),
         "no entries": drop("entries"),
         "entries are a number": put("", "entries", 9),
+        "no networks": _no_networks,
         "two of one name": put("entries.1", "name", "filled"),
+        "classes of nothing": _no_classes,
         "pictures of no size": put("entries.0", "image", [0, 0, 3]),
         "pictures of vast size": put("entries.0", "image", [10**9, 10**9, 3]),
         "vast features": put("entries.0", "features", 10**12),
@@ -198,6 +213,19 @@ def zoos() -> list[Case]:
         "temperature of nothing": put("zoo", "temperature", 0),
     }
     return changed("zoo.safetensors", cases)
+
+
+def _no_networks(manifest: Manifest, tensors: Tensors) -> None:
+    """All that counts them agrees that there are none."""
+    manifest["entries"] = []
+    for name in ("index", "index.scale", "kernels"):
+        tensors[name] = tensors[name][:0]
+
+
+def _no_classes(manifest: Manifest, tensors: Tensors) -> None:
+    """A network and its head agree that there is nothing to tell apart."""
+    manifest["entries"][0]["labels"] = []
+    tensors["head.0000"] = tensors["head.0000"][:0]
 
 
 def priors() -> list[Case]:

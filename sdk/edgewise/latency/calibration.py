@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from .. import machine
-from ..arguments import positive_int, positive_seconds
+from ..arguments import positive_int, positive_number
 from ..bundle import Bundle
 from ..conditions import Report
 from ..errors import ArgumentError, StorageError
@@ -173,7 +173,7 @@ class Calibration:
             raise ArgumentError(f"measure must be callable, not {measure!r}")
         if isinstance(candidates, str):
             raise ArgumentError("candidates must be architectures, not a single string")
-        self.budget_s = positive_seconds("budget_s", budget_s)
+        self.budget_s = positive_number("budget_s", budget_s, "seconds")
         self.measure = measure
         self.bundle = open_bundle(space, bundle)
         self.runtime: Runtime | None = None if measure is not None else get_runtime(runtime)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import positive_int
+from ..arguments import positive_int, positive_number
 from ..errors import ArgumentError
 from .prediction import Prediction
 
@@ -44,10 +44,7 @@ class Limits:
     """Bytes of peak activations and weights together."""
 
     def __post_init__(self) -> None:
-        if not self.max_ms > 0:
-            raise ArgumentError(
-                f"max_ms must be a positive number of milliseconds, not {self.max_ms!r}"
-            )
+        positive_number("max_ms", self.max_ms, "milliseconds")
         if not 0 <= self.confidence < 1:
             raise ArgumentError(
                 f"confidence must be at least 0 and below 1, not {self.confidence!r}"

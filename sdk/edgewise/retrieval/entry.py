@@ -53,12 +53,15 @@ def read_entry(number: int, about: Mapping[str, Any], zoo: Mapping[str, Any]) ->
     features = int(whole["features"])
     if channels != 3 or min(height, width, features) < 1:
         raise ValueError(f"pictures {whole['image']} to {features} features")
+    labels = tuple(str(label) for label in about["labels"])
+    if not labels:
+        raise ValueError("it tells no classes apart")
     arch, model = about.get("arch"), about.get("model")
     return Entry(
         number=number,
         name=str(about["name"]),
         task=str(about["task"]),
-        labels=tuple(str(label) for label in about["labels"]),
+        labels=labels,
         arch=None if arch is None else str(arch),
         trained_on=tuple(str(name) for name in about["trained_on"]),
         licence=str(about["licence"]),

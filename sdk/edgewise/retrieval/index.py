@@ -48,7 +48,9 @@ class Index:
     ) -> Ranked:
         """The `k` best for a query of statistics (S,), where the mask (N,) allows; maybe fewer."""
         query = to_unit(self.query(statistics[None]))[0]
-        numbers, cosines = _core.nearest(self.rows, self.scales, query, max(k, self.nearest), mask)
+        # No more than there are: a caller's k may be beyond what the core's numbers hold.
+        wanted = min(max(k, self.nearest), len(self.rows))
+        numbers, cosines = _core.nearest(self.rows, self.scales, query, wanted, mask)
         expected = self.expect(query, numbers)
         # Stable, and nearest first before: of equals the nearer stays first.
         order = np.argsort(-expected, kind="stable")[:k]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arguments import positive_int
-from ..errors import ArgumentError
+from ..arguments import positive_int, positive_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +28,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Check them."""
-        if self.max_ms is not None and (
-            isinstance(self.max_ms, (bool, str)) or not float(self.max_ms) > 0
-        ):
-            raise ArgumentError(
-                f"max_ms must be a positive number of milliseconds, not {self.max_ms!r}"
-            )
+        if self.max_ms is not None:
+            positive_number("max_ms", self.max_ms, "milliseconds")
         for name in ("max_params", "max_bytes"):
             value = getattr(self, name)
             if value is not None:

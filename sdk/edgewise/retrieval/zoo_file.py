@@ -72,6 +72,8 @@ class ZooFile:
             inputs = statistics_size(self.statistics, _width(self.embedder["dim"]))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self._incomplete(error) from error
+        if not self.entries:
+            raise BundleError(f"{bundle.path}: has no networks")
         if len({entry.name for entry in self.entries}) != len(self.entries):
             raise BundleError(f"{bundle.path}: two of its entries have one name")
         if not 1 <= self.nearest <= _MOST_RANKED:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from edgewise.arguments import positive_seconds
+from edgewise.arguments import positive_number
 from edgewise.errors import ArgumentError, MeasurementError
 
 MODEL, ARCH = "{model}", "{arch}"
@@ -31,7 +31,7 @@ class CommandTimer:
             )
         self.needs_model = MODEL in command
         self._command = command
-        self._timeout_s = positive_seconds("timeout", timeout_s)
+        self._timeout_s = positive_number("timeout", timeout_s, "seconds")
 
     def __call__(self, arch: str, model: Path | None) -> float:
         """Milliseconds of `arch`, whose file is `model`.
