@@ -188,6 +188,7 @@ class _Lane:
         self.run = run
         self.runs = [_Run(ms, 0, 0) for ms in earlier]
         self.visits = [float(np.median(earlier))] if earlier else []
+        self.earlier = len(self.visits)  # of these, from before the first round
         self.once_s = math.inf
         self.timed_s = sum(earlier) / 1000
         self.spent_s = self.timed_s  # with what is not timed
@@ -311,7 +312,7 @@ def _measure(
         cpu_share=stopwatch.cpu_s / stopwatch.wall_s,
         finished=all(lane.done(plan) for lane in lanes),
         lost=1 - stopwatch.counted_s / stopwatch.wall_s,
-        wavering=wavering([lane.visits[-rounds:] for lane in lanes]) if rounds else 0.0,
+        wavering=wavering(by_round(lanes, rounds)),
     )
 
 
@@ -344,6 +345,11 @@ def _drift(lanes: Sequence[_Lane]) -> float:
             first, last = np.median(lane.visits[:third]), np.median(lane.visits[-third:])
             changes.append(last / first - 1)
     return float(np.median(changes)) if changes else 0.0
+
+
+def by_round(lanes: Sequence[_Lane], rounds: int) -> list[list[float]]:
+    """(lanes, rounds) milliseconds of the complete rounds; a budget may end the last one midway."""
+    return [lane.visits[lane.earlier : lane.earlier + rounds] for lane in lanes]
 
 
 def wavering(visits: Sequence[Sequence[float]]) -> float:

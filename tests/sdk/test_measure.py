@@ -222,6 +222,14 @@ def test_a_lane_is_patient_until_enough_runs_are_undisturbed() -> None:
     assert lane.done(plan)
 
 
+def test_rounds_are_compared_with_themselves() -> None:
+    """Neither what was timed before nor a round that the budget ended midway moves one lane's."""
+    first, second = module._Lane(lambda: None, [7.0, 9.0]), module._Lane(lambda: None, [])
+    first.visits += [1.0, 2.0, 1.0, 2.0]  # the fourth round reached this one only
+    second.visits += [10.0, 20.0, 10.0]
+    assert module.by_round([first, second], 3) == [[1.0, 2.0, 1.0], [10.0, 20.0, 10.0]]
+
+
 def test_wavering_is_of_the_speed_that_all_share() -> None:
     """Noise of each visit averages out over the lanes; what hits whole rounds does not."""
     random = np.random.default_rng(1)
