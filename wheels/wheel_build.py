@@ -148,6 +148,7 @@ def _checked(wheel: Path, python: str, platform: Platform) -> Wheel:
     shown = " ".join(_run("auditwheel", "show", wheel).split())
     consistent = re.search(r'platform tag: "([^"]+)"', shown)
     assert consistent, shown
+    assert platform.promises(consistent[1]), f"{wheel.name} asks for {consistent[1]}"
     return Wheel(wheel.name, wheel.stat().st_size, size, consistent[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -25,6 +26,15 @@ class Platform(NamedTuple):
     def tag(self) -> str:
         """The platform tag of the wheel (PEP 600)."""
         return f"manylinux_{self.glibc.replace('.', '_')}_{self.machine}"
+
+    def promises(self, asked: str) -> bool:
+        """Whether a module that asks for the platform tag `asked`, as auditwheel has it, may be in
+        the wheel: the same machine, and no newer glibc."""
+        found = re.fullmatch(r"manylinux_(\d+)_(\d+)_(\w+)", asked)
+        if found is None or found[3] != self.machine:
+            return False
+        major, minor = self.glibc.split(".")
+        return (int(found[1]), int(found[2])) <= (int(major), int(minor))
 
     @property
     def zig_target(self) -> str:
