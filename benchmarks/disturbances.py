@@ -87,13 +87,26 @@ def _limiter() -> Iterator[tuple[str, Callable[[float], None]]]:
         else:
             (group / "cpu.cfs_quota_us").write_text(micros)
 
-    (group / "cgroup.procs").write_text(str(os.getpid()))
+    home = _own_group(group.parent)
     try:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
         yield "quota of the kernel", limit
     finally:
-        (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+        (home / "cgroup.procs").write_text(str(os.getpid()))
         time.sleep(0.2)
         group.rmdir()
+
+
+def _own_group(root: Path) -> Path:
+    """The control group below `root` that this process is in; `root` where it does not show."""
+    second = root.name in (_GROUPS.name, "unified")
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers if second else "cpu" in controllers.split(","):
+            own = root / path.lstrip("/")
+            if (own / "cgroup.procs").exists():
+                return own
+    return root
 
 
 def _make_group() -> Path | None:
