@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import benchmarks, c_reference, model_cards, python_reference
+from . import benchmarks, c_reference, cpp_reference, model_cards, python_reference
 
 NAVIGATION = {
     "Begin": ["tutorial-board", "tutorial-app", "tutorial-research"],
@@ -23,10 +23,24 @@ NAVIGATION = {
         "fewshot-embedder",
         "retrieval-training",
     ],
-    "Reference": ["python-reference", "c-reference", "file-format", "model-cards", "changelog"],
+    "Reference": [
+        "python-reference",
+        "c-reference",
+        "cpp-reference",
+        "file-format",
+        "model-cards",
+        "changelog",
+    ],
     "Results": ["benchmarks", "reference-design"],
 }
 """The pages of the site but the first, in order; guides not named come after the others."""
+
+_MADE_OF = {
+    "CHANGELOG.md": "changelog.md",
+    "native/include/edgewise/edgewise.h": "c-reference.md",
+    "native/include/edgewise/edgewise.hpp": "cpp-reference.md",
+}
+"""Files of the repository that guides link to, and the pages that are made of them."""
 
 
 def stage(root: Path, sources: Path) -> None:
@@ -47,16 +61,20 @@ def stage(root: Path, sources: Path) -> None:
         index.write(_contents({guide.stem for guide in (root / "docs").glob("*.md")}))
     results = root / "docs" / "results"
     shutil.copytree(results, sources / "results")
-    header = root / "native" / "include" / "edgewise" / "edgewise.h"
+    headers = root / "native" / "include" / "edgewise"
     (sources / "benchmarks.md").write_text(benchmarks.page(results))
     (sources / "model-cards.md").write_text(model_cards.page(root))
-    (sources / "c-reference.md").write_text(c_reference.page(header.read_text()))
+    c = c_reference.page((headers / "edgewise.h").read_text())
+    (sources / "c-reference.md").write_text(c)
+    cpp = cpp_reference.page((headers / "edgewise.hpp").read_text())
+    (sources / "cpp-reference.md").write_text(cpp)
     (sources / "python-reference.rst").write_text(python_reference.page())
 
 
 def _within(text: str) -> str:
     """A guide whose links lead to the site's own pages; other files of the repository are named."""
-    text = re.sub(r"\]\((?:\.\./)?CHANGELOG\.md\)", "](changelog.md)", text)
+    for file, page in _MADE_OF.items():
+        text = re.sub(rf"\]\((?:\.\./)?{re.escape(file)}\)", f"]({page})", text)
     return re.sub(r"\[([^\]]+)\]\(\.\./([^)\s]+)\)", r"\1 (`\2`)", text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -130,12 +131,31 @@ def test_the_interfaces_are_whole(site: Path, pages: dict[Path, Page]) -> None:
     python = pages[site / "python-reference.html"].anchors
     assert {f"edgewise.{name}" for name in edgewise.__all__} <= python
     assert "edgewise.Device.next_reference" in python
-    header = (ROOT / "native" / "include" / "edgewise" / "edgewise.h").read_text()
-    text = re.sub(r"<[^>]+>", "", (site / "c-reference.html").read_text())
-    declared = set(re.findall(r"EDGEWISE_API[^;(]*?\b(edgewise_\w+)\(", header))
+    text = _text(site / "c-reference.html")
+    declared = set(re.findall(r"EDGEWISE_API[^;(]*?\b(edgewise_\w+)\(", _header("edgewise.h")))
     assert len(declared) > 40
     for name in declared:
         assert re.search(rf"\b{name}\(", text)
+
+
+def test_the_interface_of_cpp_is_whole(site: Path, pages: dict[Path, Page]) -> None:
+    """Types are headings, members have their declarations, and nothing private is there."""
+    within = re.compile(
+        r"^namespace detail \{.*^\}  // namespace detail$", re.MULTILINE | re.DOTALL
+    )
+    header = within.sub("", _header("edgewise.hpp"))
+    text = _text(site / "cpp-reference.html")
+    types = re.findall(r"^(?:class|struct) (\w+)", header, re.MULTILINE)
+    assert {"Error", "Bundle", "Device", "ClassifierOptions"} <= set(types)
+    assert {name.lower() for name in types} <= pages[site / "cpp-reference.html"].anchors
+    for kind in types:
+        for name in _public_functions(header, kind):
+            assert re.search(rf"\b{name}\(", text), f"{kind}::{name}"
+    for name in ("version", "nearest"):
+        assert re.search(rf"\b{name}\(", text)
+    assert "size() const noexcept;  // 0: not listable" in text
+    for private in ("handle_", "read_options", "detail", "Closer", "return edgewise_"):
+        assert private not in text
 
 
 def test_guides_link_to_files_of_the_repository() -> None:
@@ -149,6 +169,21 @@ def test_guides_link_to_files_of_the_repository() -> None:
             if here and not (guide.parent / link).exists():
                 dead[guide.name].append(link)
     assert not dead
+
+
+def _header(name: str) -> str:
+    return (ROOT / "native" / "include" / "edgewise" / name).read_text()
+
+
+def _text(page: Path) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+
+
+def _public_functions(header: str, kind: str) -> set[str]:
+    """Names of a type's public functions, as the header's indentation has them."""
+    body = re.split(rf"^(?:class|struct) {kind}\b", header, flags=re.MULTILINE)[1]
+    public = re.split(r"^(?: private:|};)$", body, flags=re.MULTILINE)[0]
+    return set(re.findall(r"^  (?=\w)(?:[^(=;\n]*\W)?(\w+)\(", public, re.MULTILINE))
 
 
 def _loaded_by_style(sheet: str) -> Iterator[str]:

@@ -31,6 +31,18 @@ namespace edgewise {
 // have these names.
 inline namespace api {
 
+// ---- Version and results -----------------------------------------------------------------------
+
+inline std::string version() { return edgewise_version(); }
+
+// Structs of the C interface, as they are.
+using Prediction = edgewise_prediction;  // ms, low, high
+using Kernel = edgewise_kernel;
+using Neighbour = edgewise_neighbour;
+
+// ---- Errors ------------------------------------------------------------------------------------
+
+// What every function throws that can fail: the library's status and its sentence.
 class Error : public std::runtime_error {
  public:
   Error(edgewise_status status, const std::string& message)
@@ -40,10 +52,6 @@ class Error : public std::runtime_error {
  private:
   edgewise_status status_;
 };
-
-using Prediction = edgewise_prediction;  // ms, low, high
-using Kernel = edgewise_kernel;
-using Neighbour = edgewise_neighbour;
 
 namespace detail {
 
@@ -85,7 +93,7 @@ using Owner = std::unique_ptr<Handle, Closer<Handle, close>>;
 
 }  // namespace detail
 
-inline std::string version() { return edgewise_version(); }
+// ---- Spaces ------------------------------------------------------------------------------------
 
 // A space of architectures. A reference to something static: copied freely.
 class Space {
@@ -128,6 +136,8 @@ class Space {
  private:
   const edgewise_space* handle_;
 };
+
+// ---- Bundles -----------------------------------------------------------------------------------
 
 // A trained part, out of a file.
 class Bundle {
@@ -178,6 +188,8 @@ class Bundle {
   explicit Bundle(edgewise_bundle* handle) : handle_(handle) {}
   detail::Owner<edgewise_bundle, edgewise_bundle_close> handle_;
 };
+
+// ---- Calibrating and predicting ----------------------------------------------------------------
 
 // What a calibration may be told; see edgewise_calibration.
 struct CalibrationOptions {
@@ -311,6 +323,9 @@ class Device {
   detail::Owner<edgewise_device, edgewise_device_close> handle_;
 };
 
+// ---- Few-shot classification -------------------------------------------------------------------
+
+// What a classifier says of an embedding.
 struct Classification {
   std::string label;  // the best class, also of what is unknown
   double probability = 0.0;
@@ -415,6 +430,8 @@ class Classifier {
   explicit Classifier(edgewise_classifier* handle) : handle_(handle) {}
   detail::Owner<edgewise_classifier, edgewise_classifier_close> handle_;
 };
+
+// ---- Nearest directions ------------------------------------------------------------------------
 
 // The k rows of an 8-bit index nearest to `query`; see edgewise_nearest.
 inline std::vector<Neighbour> nearest(const std::int8_t* rows, const float* scales,
