@@ -3,7 +3,8 @@
     python wheel_smoke.py RUNTIME OUTPUT.json SECONDS
 
 Calibrates this machine through `edgewise calibrate`, predicts networks that were not timed through
-`edgewise predict`, checks every byte of the shipped bundles, and classifies pictures.
+`edgewise predict`, checks every byte of the shipped bundles, classifies pictures, and runs the
+network that the shipped zoo has for them.
 Prints nothing when all is well; whatever is wrong is an exception. OUTPUT gets what the commands
 said; timing takes SECONDS at most. Imports nothing but the wheel, numpy and the standard library.
 """
@@ -27,6 +28,7 @@ import edgewise
 from edgewise.bundle import Bundle
 from edgewise.cli import main as command
 from edgewise.fewshot import FewShotClassifier
+from edgewise.retrieval import ModelZoo
 from edgewise.shipped import BUNDLES
 
 PREDICTED = (
@@ -57,6 +59,7 @@ def main() -> None:
         "predict": predicted,
         "bundles": _bundles(),
         "classify": _classify(runtime),
+        "retrieve": _retrieve(runtime),
     }
     output.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -104,6 +107,22 @@ def _classify(runtime: str) -> dict[str, dict[str, float]]:
             raise RuntimeError(f"{precision}: {wrong} is taken for something else: {answers}")
         found[precision] = {name: float(answer.probability) for name, answer in answers.items()}
     return found
+
+
+def _retrieve(runtime: str) -> dict[str, Any]:
+    """The first network of the zoo for stripes, and how sure it is of a class of its own task."""
+    pictures = [_stripes(step) // part for step in (21, 6) for part in (1, 2)]
+    labels = ["broad", "broad", "narrow", "narrow"]
+    (hit,) = ModelZoo(runtime=runtime).retrieve(pictures, labels, k=1)
+    answer = hit.load(runtime).predict(pictures[0])
+    if answer.label not in hit.entry.labels or not 0 < answer.probability <= 1:
+        raise RuntimeError(f"{hit.name} answers {answer}")
+    return {
+        "name": hit.name,
+        "expected_accuracy": hit.expected_accuracy,
+        "label": answer.label,
+        "probability": answer.probability,
+    }
 
 
 def _stripes(step: int) -> NDArray[np.uint8]:
