@@ -21,7 +21,7 @@ from .installation import (
 )
 
 LARGEST = 700_000
-"""Bytes of the stripped core: issue 6's limit."""
+"""Bytes of the stripped core, at most."""
 
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wsign-conversion"]
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|skip_connect~2|"

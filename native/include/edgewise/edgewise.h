@@ -124,9 +124,9 @@ EDGEWISE_API edgewise_status edgewise_bundle_verify(const edgewise_bundle* bundl
 
 /* The bytes of a tensor, checked against its sha256: "embedder.int8.tflite" of an embedder is the
  * model that a runtime loads. In place, but for tensors that borrow weights from another (the
- * shipped ".onnx" from the ".tflite"), which are put together when first asked for. Aligned to 64 bytes, owned by the bundle, valid
- * until it is closed. EDGEWISE_ERROR_BUNDLE where there is none; reference models are stored
- * deflated and are refused. */
+ * shipped ".onnx" from the ".tflite"), which are put together when first asked for. Aligned to 64
+ * bytes, owned by the bundle, valid until it is closed. EDGEWISE_ERROR_BUNDLE where there is none;
+ * reference models are stored deflated and are refused. */
 EDGEWISE_API edgewise_status edgewise_bundle_data(const edgewise_bundle* bundle, const char* name,
                                                   const void** data, size_t* size);
 
@@ -135,7 +135,8 @@ EDGEWISE_API edgewise_status edgewise_bundle_data(const edgewise_bundle* bundle,
 /* A space of architectures. Static: never closed. */
 typedef struct edgewise_space edgewise_space;
 
-/* The space of that name ("nasbench201", "fbnet", "ofa", "transformer"), or of a latency bundle. */
+/* The space of that name ("nasbench201", "fbnet", "ofa", "supernet", "transformer"), or of a latency
+ * bundle. */
 EDGEWISE_API edgewise_status edgewise_space_get(const char* name, const edgewise_space** space);
 EDGEWISE_API edgewise_status edgewise_bundle_space(const edgewise_bundle* bundle,
                                                    const edgewise_space** space);
