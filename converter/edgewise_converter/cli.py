@@ -10,6 +10,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from edgewise import __version__
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(given)
     parsed = parser.parse_args(given)
-    parsed.command_line = [parser.prog, *given]
+    parsed.command_line = [parser.prog, *map(without_folders, given)]
     logging.basicConfig(
         level=logging.INFO if parsed.verbose else logging.WARNING, format="%(message)s"
     )
@@ -41,6 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return _INTERRUPTED
+
+
+def without_folders(word: str) -> str:
+    """A word of a command line as files record it: of an absolute path, or `NAME=PATH`, the name.
+
+    Where things lie on the machine that ran it is no one else's concern; relative paths stay.
+    """
+    name, mark, path = word.rpartition("=")
+    return name + mark + (Path(path).name if Path(path).is_absolute() else path)
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

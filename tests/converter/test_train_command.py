@@ -10,7 +10,7 @@ import pytest
 from edgewise.bundle import Bundle
 from edgewise.latency.edgewise import EdgewisePredictor
 from edgewise.spaces import get_space
-from edgewise_converter.cli import main
+from edgewise_converter.cli import main, without_folders
 from edgewise_converter.compile.latency_bundle import help_network
 from edgewise_converter.latency.tables import LatencyTable
 
@@ -69,3 +69,19 @@ def test_help_needs_a_prior(
     assert train(data, "help", path, "--prior", str(prior), "--samples", "13") == 1
     assert "has 12 references, 13 asked for" in capsys.readouterr().err
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "recorded"),
+    [
+        ("/home/me/tables/fbnet.npz", "fbnet.npz"),
+        ("--table=/home/me/fbnet.npz", "--table=fbnet.npz"),
+        ("own=/home/me/space.safetensors", "own=space.safetensors"),
+        ("T/fbnet.npz", "T/fbnet.npz"),
+        ("cifar100/fish#3", "cifar100/fish#3"),
+        ("--seeds=10", "--seeds=10"),
+        ("", ""),
+    ],
+)
+def test_files_do_not_say_where_things_lay(word: str, recorded: str) -> None:
+    assert without_folders(word) == recorded

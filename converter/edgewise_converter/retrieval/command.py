@@ -90,7 +90,7 @@ def _train(arguments: argparse.Namespace) -> int:
         lengths=trained.lengths,
         trained_on=[f"{each.images.name} (training classes of {each.name})" for each in sets],
         seed=arguments.seed,
-        command=_command(arguments),
+        command=shlex.join(arguments.command_line),
     )
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
     return 0
@@ -131,9 +131,3 @@ def _list(arguments: argparse.Namespace) -> int:
                 f"{100 * max(found):>8.1f}{100 * min(found):>8.1f}"
             )
     return 0
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    """The command line, without folders."""
-    words: Sequence[str] = arguments.command_line
-    return shlex.join(Path(word).name if "/" in word else word for word in words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def _train(arguments: argparse.Namespace) -> int:
         trained_on=table.sets(names),
         tasks=names,
         seed=arguments.seed,
-        command=_command(arguments),
+        command=shlex.join(arguments.command_line),
     )
     print(f"{'':8}{'R@1 %':>8}{'R@10 %':>8}{'median rank':>13}")
     for name, each in ranks.items():
@@ -243,12 +243,6 @@ def _named(given: Iterable[str]) -> list[tuple[str, str]]:
 
 def _write_json(arguments: argparse.Namespace, content: dict[str, Any]) -> None:
     if arguments.json:
-        content = {"command": _command(arguments), **content}
+        content = {"command": shlex.join(arguments.command_line), **content}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
         write_atomic(arguments.json, text.encode())
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    """The command line, without folders."""
-    words: Sequence[str] = arguments.command_line
-    return shlex.join(Path(word).name if "/" in word else word for word in words)
