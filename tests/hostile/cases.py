@@ -197,6 +197,9 @@ def zoos() -> list[Case]:
         "parameters beyond all": put("entries.0", "parameters", "1e999"),
         "an index of zeros and NaN": poke("index.scale", 0, NAN),
         "an infinite index": poke("index.scale", 1, INF),
+        **{
+            f"kernels of {value}": poke("kernels", (0, 3), value) for value in (NAN, INF, -1, 1e300)
+        },
         "a query of NaN": poke("query.0.weight", (0, 0), NAN),
         "a performance of NaN": poke("performance.0.bias", 0, NAN),
         "an index too short": swap("index", np.ones((1, 4), np.int8)),

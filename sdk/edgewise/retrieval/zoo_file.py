@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("tflite", "onnx")
 _MOST_RANKED = 2**31 - 1
+_MOST_ASKED = 1e18  # operations or bytes; what is predicted of more would not be finite
 
 _PARTS = ("layers", "weights", "scales", "biases", "head")
 _WIDEST = 1 << 16  # numbers of a vector; the core's search takes no more
@@ -154,6 +155,8 @@ class ZooFile:
                 f"{self.bundle.path}: its kernels are {found.shape} of columns that this version "
                 f"does not know {unknown}; compile the zoo again, or update edgewise"
             )
+        if not ((found >= 0) & (found <= _MOST_ASKED)).all():  # NaN is neither
+            raise BundleError(f"{self.bundle.path}: its kernels ask for what no network can")
         rows = np.zeros((len(found), len(known)))
         rows[:, [known.index(name) for name in columns]] = found
         return rows
