@@ -1,6 +1,8 @@
 /* Prints what this process has grown by, in bytes: with the library loaded, and after it has opened a
  * bundle, calibrated, predicted and classified; and how often it has allocated memory to calibrate, for
  * 1000 predictions, and for 1000 classifications. Every malloc of the process is counted (glibc). */
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +31,44 @@ void* realloc(void* old, size_t size) {
   return __libc_realloc(old, size);
 }
 
+/* How many of these pages are in memory. */
+static long present(int pagemap, unsigned long first, unsigned long end) {
+  uint64_t entries[512];
+  long count = 0;
+  while (first < end) {
+    const size_t left = end - first, many = sizeof entries / sizeof *entries;
+    const size_t wanted = (left < many ? left : many) * sizeof *entries;
+    const ssize_t got = pread(pagemap, entries, wanted, (off_t)(first * sizeof *entries));
+    size_t i;
+    if (got < (ssize_t)sizeof *entries) break; /* what the kernel maps into every process */
+    for (i = 0; i < (size_t)got / sizeof *entries; ++i) count += (long)(entries[i] >> 63);
+    first += i;
+  }
+  return count;
+}
+
+/* Bytes in memory of what this process has mapped. An emulator says of the mappings only those of the
+ * program, so that its own memory is not among them; /proc/self/statm would count that. */
 static long resident(void) {
-  char text[128];
+  const unsigned long page = (unsigned long)sysconf(_SC_PAGESIZE);
+  const int pagemap = open("/proc/self/pagemap", O_RDONLY);
+  FILE* mappings = fopen("/proc/self/maps", "r");
+  unsigned long begin, end;
+  char line[4352];
   long pages = 0;
-  FILE* file = fopen("/proc/self/statm", "r");
-  if (file != NULL && fgets(text, sizeof text, file) != NULL) sscanf(text, "%*s %ld", &pages);
-  if (file != NULL) fclose(file);
-  return pages * sysconf(_SC_PAGESIZE);
+  if (pagemap < 0 || mappings == NULL ||
+      present(pagemap, (unsigned long)line / page, (unsigned long)line / page + 1) != 1) {
+    fprintf(stderr, "the memory of this process cannot be seen\n"); /* or is not where it says */
+    exit(1);
+  }
+  while (fgets(line, sizeof line, mappings) != NULL) {
+    if (sscanf(line, "%lx-%lx", &begin, &end) == 2) {
+      pages += present(pagemap, begin / page, end / page);
+    }
+  }
+  fclose(mappings);
+  close(pagemap);
+  return pages * (long)page;
 }
 
 static void need(edgewise_status status) {
