@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,25 +66,42 @@ def test_both_formats_embed_and_classify_alike(
     embedding = interpreter.get_signature_runner("embed")(images=given)["embedding"]
     (other,) = session.run(["embedding"], {"images": given})
     assert embedding.shape == (1, DIM)
-    np.testing.assert_allclose(other, embedding, atol=1e-4)
+    if precision == "int8" and not _sums_are_exact():
+        assert _cosines(embedding, other).item() > 0.9
+    else:
+        np.testing.assert_allclose(other, embedding, atol=1e-4)
     for classes in (1, 3, 7):
         noise = np.random.default_rng(classes).normal(0, 0.3, (classes, DIM)).astype(np.float32)
         prototypes = embedding + noise
         found = interpreter.get_signature_runner("classify")(images=given, prototypes=prototypes)
         given_both = {"images": given, "prototypes": prototypes}
         scores, probabilities = session.run(["scores", "probabilities"], given_both)
-        expected = _cosines(embedding, prototypes)
-        shares = np.exp(TEMPERATURE * expected)
-        shares /= shares.sum()
-        for each in (found["scores"], scores):
-            np.testing.assert_allclose(each, expected, atol=1e-5)
-        for each in (found["probabilities"], probabilities):
-            np.testing.assert_allclose(each, shares, atol=1e-5)
+        _expect_head(embedding, prototypes, found["scores"], found["probabilities"])
+        _expect_head(other, prototypes, scores, probabilities)
 
 
 def test_the_weights_are_in_the_file_once(files: dict[str, dict[str, bytes]]) -> None:
     file = files["float32"]["tflite"]
     assert len(stock_tflite(file, temperature=1.0)) < len(file) + 12_000
+
+
+def _sums_are_exact() -> bool:
+    """Whether ONNX Runtime multiplies uint8 by int8 here without sums of 16 bits, which saturate.
+
+    On x86 that takes VNNI: docs/fewshot-embedder.md.
+    """
+    if platform.machine() != "x86_64":
+        return True
+    return "vnni" in Path("/proc/cpuinfo").read_text()
+
+
+def _expect_head(
+    embedding: np.ndarray, prototypes: np.ndarray, scores: np.ndarray, probabilities: np.ndarray
+) -> None:
+    expected = _cosines(embedding, prototypes)
+    shares = np.exp(TEMPERATURE * expected)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities, shares / shares.sum(), atol=1e-5)
 
 
 def _cosines(embedding: np.ndarray, prototypes: np.ndarray) -> np.ndarray:
