@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .header_reference import code, head, prose, sections
+from .header_reference import code, head, prose, read_header
 
 _SECTION = re.compile(r"^/\* ---- (.+?) -+ \*/$", re.MULTILINE)
 _COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
@@ -20,11 +20,8 @@ def page(header: str) -> str:
     Raises:
         ValueError: it is not.
     """
-    opening, parts = sections(header, _SECTION)
-    about = _COMMENT.match(opening)
-    if about is None:
-        raise ValueError("edgewise.h does not begin with a comment")
-    text = head("C interface", "edgewise.h", _unmarked(about[1]), "c")
+    about, parts = read_header(header, _SECTION, _COMMENT)
+    text = head("C interface", "edgewise.h", _unmarked(about), "c")
     for title, body in parts:
         text += [f"## {title}", "", *_declarations(body)]
     return "\n".join(text) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textwrap import dedent
 from typing import NamedTuple
 
-from .header_reference import code, head, prose, sections
+from .header_reference import code, head, prose, read_header
 
 _SECTION = re.compile(r"^// ---- (.+?) -+$", re.MULTILINE)
 _COMMENT = re.compile(r"\s*((?:[ \t]*//[^\n]*\n)+)")
@@ -39,11 +39,8 @@ def page(header: str) -> str:
     Raises:
         ValueError: it is not.
     """
-    opening, parts = sections(header, _SECTION)
-    about = _COMMENT.match(opening)
-    if about is None:
-        raise ValueError("edgewise.hpp does not begin with a comment")
-    text = head("C++ interface", "edgewise.hpp", _unmarked(about[1]), "cpp")
+    about, parts = read_header(header, _SECTION, _COMMENT)
+    text = head("C++ interface", "edgewise.hpp", _unmarked(about), "cpp")
     for title, body in parts:
         text += [f"## {title}", ""]
         for declaration in _declarations(body):

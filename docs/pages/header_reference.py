@@ -20,20 +20,24 @@ def head(title: str, header: str, about: str, language: str) -> list[str]:
     return [f"# {title}", "", f"`#include <edgewise/{header}>`", "", prose(about, language), ""]
 
 
-def sections(header: str, mark: re.Pattern[str]) -> tuple[str, list[tuple[str, str]]]:
-    """What stands before the first section, then titles and what stands under them.
+def read_header(
+    header: str, section: re.Pattern[str], comment: re.Pattern[str]
+) -> tuple[str, list[tuple[str, str]]]:
+    """The comment about all of it, then titles of sections and what stands under them.
 
     Args:
         header: the text of the header.
-        mark: the line that a section begins with; its one group is the title.
+        section: the line that a section begins with; its one group is the title.
+        comment: a comment; its one group are its lines.
 
     Raises:
-        ValueError: there are no sections.
+        ValueError: it does not begin with a comment, or has no sections.
     """
-    opening, *parts = mark.split(header)
-    if not parts:
-        raise ValueError("the header has no sections")
-    return opening, list(zip(parts[::2], parts[1::2], strict=True))
+    opening, *parts = section.split(header)
+    about = comment.match(opening)
+    if about is None or not parts:
+        raise ValueError("the header does not begin with a comment, or has no sections")
+    return about[1], list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def code(text: str, language: str) -> list[str]:
