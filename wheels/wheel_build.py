@@ -3,7 +3,8 @@
     make wheels
 
 Compiles with zig from the package `ziglang`, against the headers of each CPython that can be had
-(`wheel_headers.py`); those that cannot are named and left out. auditwheel then says what the
+(`wheel_headers.py`); those that cannot are named and left out, but the build fails without those of
+CPython 3.11, which every platform is owed. auditwheel then says what the
 compiled module asks of a system, which must not be more than the wheel's tag promises. Writes the
 wheels into `--output`, and what they are into `--report`.
 Needs what `wheels/requirements.txt` lists, and Debian or a relative for headers.
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from wheel_targets import PLATFORMS, PYTHONS, Platform, extension_suffix, interp
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
+OWED = "3.11"
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Wheel:
         name: of the file.
         bytes: of the file.
         module_bytes: of the compiled module in it.
+        zoo_bytes: of the zoo in it, compressed as it lies there.
         auditwheel: what auditwheel says that the wheel is consistent with.
     """
 
     name: str
     bytes: int
     module_bytes: int
+    zoo_bytes: int
     auditwheel: str
 
 
@@ -67,6 +72,8 @@ def main() -> None:
             try:
                 include = python_include(python, PLATFORMS[machine], arguments.build / "headers")
             except NoHeadersError as error:
+                if python == OWED:
+                    raise SystemExit(str(error)) from error
                 missing.append(str(error))
                 print(f"left out: {error}", flush=True)
                 continue
@@ -149,7 +156,9 @@ def _checked(wheel: Path, python: str, platform: Platform) -> Wheel:
     consistent = re.search(r'platform tag: "([^"]+)"', shown)
     assert consistent, shown
     assert platform.promises(consistent[1]), f"{wheel.name} asks for {consistent[1]}"
-    return Wheel(wheel.name, wheel.stat().st_size, size, consistent[1])
+    with zipfile.ZipFile(wheel) as archive:
+        zoo = archive.getinfo("edgewise/bundles/zoo.safetensors").compress_size
+    return Wheel(wheel.name, wheel.stat().st_size, size, zoo, consistent[1])
 
 
 def _run(*command: str | Path, env: dict[str, str] | None = None) -> str:

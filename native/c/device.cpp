@@ -12,7 +12,6 @@ using edgewise::Device;
 using edgewise::DeviceNotes;
 using edgewise::Error;
 using edgewise::ErrorKind;
-using edgewise::Predicted;
 
 namespace {
 
@@ -43,9 +42,9 @@ std::vector<std::string> texts(const char* const* items, std::size_t n, const ch
   return all;
 }
 
-// Both are laid out alike, so that predicting copies nothing.
-static_assert(sizeof(edgewise_prediction) == sizeof(Predicted));
-static_assert(offsetof(edgewise_prediction, low) == offsetof(Predicted, low));
+void take_prediction(void* out, std::size_t i, double ms, double low, double high) {
+  static_cast<edgewise_prediction*>(out)[i] = {ms, low, high};
+}
 
 edgewise_status predict(const edgewise_device* device, const char* const* archs, std::size_t n,
                         double confidence, edgewise_prediction* predictions) noexcept {
@@ -54,7 +53,7 @@ edgewise_status predict(const edgewise_device* device, const char* const* archs,
     expect_array(archs, n, "archs");
     expect_array(predictions, n, "predictions");
     for (std::size_t i = 0; i < n; ++i) expect(archs[i], "arch");
-    device->device.predict(archs, n, confidence, reinterpret_cast<Predicted*>(predictions));
+    device->device.predict(archs, n, confidence, take_prediction, predictions);
   });
 }
 

@@ -208,8 +208,8 @@ std::shared_ptr<const Device::State> Device::state() const {
   return state_;
 }
 
-void Device::predict(const char* const* archs, std::size_t n, double confidence,
-                     Predicted* out) const {
+void Device::predict(const char* const* archs, std::size_t n, double confidence, Take take,
+                     void* out) const {
   const std::shared_ptr<const State> current = state();
   const std::size_t length = space().code_length();
   std::uint8_t codes[kBatch * kMostCodes];
@@ -225,7 +225,7 @@ void Device::predict(const char* const* archs, std::size_t n, double confidence,
       if (!space().try_encode(arch, size, codes + i * length)) space().explain({arch, size});
     }
     current->adapted.predict(codes, count, confidence, ms, low, high);
-    for (std::size_t i = 0; i < count; ++i) out[done + i] = {ms[i], low[i], high[i]};
+    for (std::size_t i = 0; i < count; ++i) take(out, done + i, ms[i], low[i], high[i]);
   }
 }
 

@@ -42,3 +42,10 @@ def test_the_wheels_that_were_built_keep_theirs(platforms: Any) -> None:
     assert machines.keys() == {platform.tag for platform in platforms.values()}
     for platform in platforms.values():
         assert platform.promises(machines[platform.tag]["auditwheel"])
+
+
+def test_the_wheels_that_were_built_are_small() -> None:
+    built = json.loads((ROOT / "docs" / "results" / "wheels.json").read_text())["wheels"]
+    for wheel in built:
+        assert wheel["bytes"] - wheel["zoo_bytes"] <= 5_000_000, wheel["name"]
+        assert wheel["module_bytes"] < wheel["bytes"]

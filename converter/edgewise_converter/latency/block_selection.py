@@ -22,7 +22,8 @@ from torch import Tensor
 from edgewise import _core
 from edgewise.errors import ArgumentError
 from edgewise.spaces import get_space
-from edgewise_converter.latency.prior import balanced_weights
+from edgewise_converter.latency.family_leave_out import Case, FamilyLeaveOut, real_cases
+from edgewise_converter.latency.prior import Prior, balanced_weights
 from edgewise_converter.latency.prior_blocks import (
     BlockSettings,
     broad_network,
@@ -31,8 +32,9 @@ from edgewise_converter.latency.prior_blocks import (
     kinds,
     parts,
     patterns,
+    train,
 )
-from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
+from edgewise_converter.latency.tables import DeviceInfo, LatencyTable, Split
 
 FloatArray = NDArray[np.float64]
 
@@ -42,6 +44,7 @@ _TIMINGS = 250  # of a left-out device that are to be probable
 _DRAWN = 0.7  # deviation of the logarithm of a deviation from its value at the start
 _RATE = 0.1
 _LEAST_NOISE = 0.003
+_LEAST_SHARE = 0.02  # of the mean latency: what additive costs come to at least
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,46 @@ def choose_deviations(
         name: float(f"{d:.2g}") for name, d in zip(start.deviations, deviations, strict=True)
     }
     return replace(start, deviations=rounded)
+
+
+def leave_families_out(
+    table: LatencyTable,
+    devices: Sequence[str],
+    info: Mapping[str, DeviceInfo],
+    split: Split | None,
+    *,
+    designs: int,
+) -> FamilyLeaveOut[BlockSettings]:
+    """What judges settings of a ``prior_blocks`` prior, beside their likelihood.
+
+    Half of the cases are the devices as they were timed, half their additive costs without noise.
+    Where there is one family only, hardware is left out instead.
+
+    Args:
+        table: latencies.
+        devices: of which each has its turn; no other is looked at.
+        info: their families and hardware.
+        split: pool and query, if the table has any.
+        designs: how many halves of the pool references are designed from.
+
+    Raises:
+        ArgumentError: the devices are of a single family and hardware.
+    """
+    if len({info[device].family for device in devices}) == 1:
+        info = {name: replace(each, family=each.hardware) for name, each in info.items()}
+    features = _core.features(get_space(table.space), table.archs, np.zeros((0, 0)))
+    guess = patterns(describe(table.space, features))
+    cases = real_cases(table, devices, info)
+    for case in list(cases):
+        clean = features @ costs_of(table, features, case.device, guess)
+        hardware = f"{case.device} without noise"
+        ms = np.maximum(clean, _LEAST_SHARE * clean.mean()) * np.nanmean(case.ms)
+        cases.append(Case(case.device, case.family, hardware, True, True, ms))
+
+    def build(kept: Sequence[str], settings: BlockSettings) -> Prior:
+        return train(table, kept, info, settings)
+
+    return FamilyLeaveOut(table, cases, build, split, designs=designs)
 
 
 def _folds(

@@ -67,13 +67,13 @@ class PriorSettings:
     edge: float = 0.1
     position: float = 0.3
     level: float = 0.1
-    network: float = 0.1
-    speed: float = 1.0
+    network: float = 0.2
+    speed: float = 0.3
     spreads: tuple[float, ...] = (0.3, 1.0, 3.0)
     edge_spreads: tuple[float, ...] = (1e-5, 0.01, 1.0)
-    noise: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
+    noise: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.06, 0.12)
     noise_centre: float = 0.03
-    noise_deviation: float = 1.0
+    noise_deviation: float = 2.5
     smoothing: float = 1.0
     floor: float = 0.15
     interval_scale: float = 1.0

@@ -9,7 +9,7 @@ from edgewise.errors import ArgumentError
 from edgewise_converter.latency import prior_blocks, prior_nasbench201, prior_transformer
 from edgewise_converter.latency.block_selection import choose_deviations
 from edgewise_converter.latency.prior import Prior
-from edgewise_converter.latency.prior_selection import FamilyLeaveOut, select_settings
+from edgewise_converter.latency.prior_selection import leave_families_out, select_settings
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable, Split
 
 _DESIGNS = 3  # halves of the pool that settings are tried on
@@ -57,7 +57,7 @@ def choose_and_train(
         fits = prior_nasbench201.fit_devices(table, devices)
         cell = prior_nasbench201.PriorSettings()
         if steps:
-            trial = FamilyLeaveOut(table, fits, info, split, designs=_DESIGNS, seed=seed)
+            trial = leave_families_out(table, fits, info, split, designs=_DESIGNS, seed=seed)
             cell = select_settings(trial.loss, cell, steps=steps, seed=seed)
         return prior_nasbench201.build_prior(table.space, fits, info, cell)
     if table.space in prior_blocks.SETTINGS:

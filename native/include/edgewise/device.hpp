@@ -31,17 +31,14 @@ struct DeviceNotes {
   double seconds = 0.0;  // that timing took
 };
 
-struct Predicted {
-  double ms = 0.0;
-  double low = 0.0;
-  double high = 0.0;
-};
-
 // Thread-safety: all members may be called from any number of threads.
 class Device {
  public:
   // Milliseconds of an architecture; any that is not positive and finite is refused.
   using Measure = std::function<double(const std::string& arch)>;
+
+  // Takes the prediction of architecture `i`, ms, into the caller's `out`.
+  using Take = void (*)(void* out, std::size_t i, double ms, double low, double high);
 
   // Calibrates by the timings of `archs` (architectures of the bundle's space), ms (one each).
   // Error(kArchitecture), or Error(kMeasurement) naming the architecture.
@@ -59,9 +56,10 @@ class Device {
 
   const Space& space() const noexcept { return prior_.space(); }
 
-  // `n` predictions by one state of the device; allocates nothing. Error(kArchitecture) naming the
-  // architecture, Error(kArgument) unless 0 < confidence < 1.
-  void predict(const char* const* archs, std::size_t n, double confidence, Predicted* out) const;
+  // `n` predictions by one state of the device, handed to `take` in order; allocates nothing.
+  // Error(kArchitecture) naming the architecture, Error(kArgument) unless 0 < confidence < 1.
+  void predict(const char* const* archs, std::size_t n, double confidence, Take take,
+               void* out) const;
 
   // The candidate whose timing would teach most. Without candidates: of all architectures that are
   // not timed yet, or in spaces too large to list, of the bundle's references.
