@@ -132,8 +132,8 @@ def test_settings_are_selected_by_families_left_out(world: LatencyTable) -> None
     split = Split({}, pool=400, query=200)
     trial = leave_families_out(world, fits, INFO, split, designs=1, seed=0)
     assert trial.families == ["cpu", "gpu", "phone"]
-    start = PriorSettings(speed=2.0, noise_centre=0.05, edge=0.2)
-    chosen = [select_settings(trial.loss, start, steps=6, seed=1) for _ in range(2)]
+    start = PriorSettings(speed=2.0, noise_centre=0.05, edge=0.4, operation=1.2)
+    chosen = [select_settings(trial.loss, start, steps=8, seed=1) for _ in range(2)]
     assert chosen[0] == chosen[1]
     assert trial.loss(chosen[0]) < trial.loss(start)
     with pytest.raises(ArgumentError, match="two families"):
