@@ -4,10 +4,10 @@
 
 Each family among HELP's meta-train and meta-valid devices is left out in turn, references are
 designed from the others' prior and its devices adapted to from five and ten of them, as often as
-there are designs (halves of the pool). Half of the cases are imagined devices, see
-`prior_selection`; in fbnet and ofa, additive ones without noise. Losses are paired by design; below
-zero a change is better than the settings that ship. Coverage is that of 90 % intervals. No test
-device is looked at.
+there are designs (halves of the pool); in ofa, whose devices are one family, hardware is left out.
+Half of the loss is that of imagined devices, see `prior_selection`; in fbnet and ofa, of additive
+ones without noise. Losses are paired by design; below zero a change is better than the settings
+that ship. Coverage is that of 90 % intervals. No test device is looked at.
 
 Needs `edgewise[converter]` and the shared tables. Writes
 `docs/results/prior_validation_SPACE.json`.
@@ -55,16 +55,18 @@ def main() -> None:
         help="settings of prior_nasbench201 or prior_blocks, repeatable",
     )
     parser.add_argument("--designs", type=int, default=8, help="halves of the pool (8)")
-    parser.add_argument("--seed", type=int, default=0, help="of the imagined devices (0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of imagined devices in nasbench201 (0)"
+    )
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     shipped = SETTINGS.get(arguments.space, PriorSettings())
     changes = {"": shipped} | {text: _changed(shipped, text) for text in arguments.change}
-    trial = _leave_out(arguments)
+    left_out = _leave_out(arguments)
     trials = {}
     for text, settings in changes.items():
         start = time.monotonic()
-        trials[text] = trial.trials(settings)
+        trials[text] = left_out.trials(settings)
         report = _report(trials[text], trials[""])
         print(f"{text or 'as shipped'}  ({time.monotonic() - start:.0f} s)", flush=True)
         _print(report)

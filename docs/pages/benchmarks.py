@@ -17,6 +17,7 @@ from .tables import table
 GROUPS = {
     "latency_": "Latency: devices that were not trained on",
     "real_device_": "Latency: this kind of machine",
+    "prior_validation_": "Latency: settings of a prior, families left out",
     "robust_": "Latency: calibrated while disturbed",
     "well_known_": "Latency: networks that nobody here designed",
     "fewshot_": "Few-shot classification",

@@ -27,6 +27,8 @@ def tables(found: dict[str, Any]) -> Tables:
         return _well_known(found)
     if "test_retest" in found and "scores" in found:
         return _real_device(found)
+    if "as shipped" in found.get("changes", {}):
+        return _validation(found)
     return _anything(found)
 
 
@@ -102,6 +104,26 @@ def _real_device(found: dict[str, Any]) -> Tables:
     shown: Tables = [(_machine(found), [*rows, again])]
     limits = found.get("limits")
     return [*shown, ("Under limits", [flat(limit) for limit in limits])] if limits else shown
+
+
+def _validation(found: dict[str, Any]) -> Tables:
+    """What changes to the settings of a prior come to, a row for each number of timings."""
+    rows: list[Row] = []
+    for change, of_samples in found["changes"].items():
+        for samples, row in of_samples.items():
+            thousandths = (f"{1e3 * row[name]:.1f}" for name in ("change", "change_error"))
+            rows.append(
+                {
+                    "change": change,
+                    "timings": samples,
+                    "loss": row["loss"],
+                    "difference x1000": " ± ".join(thousandths),
+                    "real devices: Spearman": row["real"]["spearman_mid"],
+                    "in interval %": row["real"]["coverage"],
+                    "exact devices above 99 %": row["exact_share_above_99"],
+                }
+            )
+    return [("", rows)]
 
 
 def _machine(found: dict[str, Any]) -> str:

@@ -13,10 +13,10 @@ from edgewise.spaces import get_space
 from edgewise_converter.latency.family_leave_out import interval_score
 from edgewise_converter.latency.prior import balanced_weights
 from edgewise_converter.latency.prior_nasbench201 import PriorSettings, build_prior, fit_devices
-from edgewise_converter.latency.prior_selection import leave_families_out, select_settings
+from edgewise_converter.latency.prior_selection import imagine, leave_families_out, select_settings
 from edgewise_converter.latency.prior_training import train_prior
 from edgewise_converter.latency.scoring import Estimate
-from edgewise_converter.latency.semantics import learn_execution
+from edgewise_converter.latency.semantics import fit_costs, learn_execution
 from edgewise_converter.latency.tables import DeviceInfo, LatencyTable, Split
 
 SPACE = get_space("nasbench201")
@@ -130,14 +130,32 @@ def test_unusable_training_data_is_refused(world: LatencyTable) -> None:
 def test_settings_are_selected_by_families_left_out(world: LatencyTable) -> None:
     fits = fit_devices(world, ["gpu_1", "cpu", "phone"])
     split = Split({}, pool=400, query=200)
-    trial = leave_families_out(world, fits, INFO, split, designs=1, seed=0)
-    assert trial.families == ["cpu", "gpu", "phone"]
+    left_out = leave_families_out(world, fits, INFO, split, designs=1, seed=0)
+    assert left_out.families == ["cpu", "gpu", "phone"]
     start = PriorSettings(speed=2.0, noise_centre=0.05, edge=0.4, operation=1.2)
-    chosen = [select_settings(trial.loss, start, steps=8, seed=1) for _ in range(2)]
+    chosen = [select_settings(left_out.loss, start, steps=8, seed=1) for _ in range(2)]
     assert chosen[0] == chosen[1]
-    assert trial.loss(chosen[0]) < trial.loss(start)
+    assert left_out.loss(chosen[0]) < left_out.loss(start)
     with pytest.raises(ArgumentError, match="two families"):
         leave_families_out(world, fits[:1], INFO, split, designs=1, seed=0)
+
+
+def test_exact_devices_are_imagined(world: LatencyTable) -> None:
+    fits = fit_devices(world, ["gpu_1", "cpu", "phone"])
+    cases = imagine(SPACE, world.archs, fits, INFO, 1)
+    differences: dict[bool, list[float]] = {True: [], False: []}
+    for case in cases:
+        found = [
+            fit_costs(
+                _core.features(SPACE, list(world.archs), _core.execution_table(SPACE, name)),
+                case.ms,
+            )
+            for name in SPACE.semantics
+        ]
+        best = min(found, key=lambda fit: fit.error)
+        of_edges = best.costs[:-1].reshape(6, -1)
+        differences[case.exact].append(float(np.ptp(of_edges, axis=0).max() / of_edges.max()))
+    assert max(differences[True]) < 0.02 < np.median(differences[False])
 
 
 def test_the_interval_score_punishes_misses_and_width() -> None:

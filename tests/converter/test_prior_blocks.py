@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.sdk import design_oracle
 
 from edgewise import _core
+from edgewise.errors import ArgumentError
 from edgewise.spaces import get_space
+from edgewise_converter.latency.block_selection import leave_families_out
 from edgewise_converter.latency.prior import Prior
 from edgewise_converter.latency.prior_blocks import (
     RESOURCES,
@@ -46,8 +50,8 @@ def columns() -> Columns:
 
 
 @pytest.fixture(scope="module")
-def prior(columns: Columns) -> Prior:
-    """Of three devices whose costs are what kernels ask for at prices of their own."""
+def table(columns: Columns) -> LatencyTable:
+    """Three devices whose costs are what kernels ask for at prices of their own."""
     shares = {
         "gpu": {"launches": 0.6, "dense": 0.3, "traffic": 0.1},
         "cpu": {"dense": 0.7, "depthwise": 0.2, "weights": 0.1},
@@ -55,7 +59,11 @@ def prior(columns: Columns) -> Prior:
     }
     rows = [FEATURES @ costs_of(columns, shares[name]) for name in INFO]
     reference = np.arange(10, dtype=np.int64)
-    table = LatencyTable("made up", "fbnet", tuple(ARCHS), tuple(INFO), np.array(rows), reference)
+    return LatencyTable("made up", "fbnet", tuple(ARCHS), tuple(INFO), np.array(rows), reference)
+
+
+@pytest.fixture(scope="module")
+def prior(table: LatencyTable) -> Prior:
     return train(table, table.devices, INFO, SETTINGS["fbnet"])
 
 
@@ -119,3 +127,24 @@ def _variance_left(
     of_timings = timed @ covariance @ timed.T + np.diag(noises)
     before = np.einsum("ti,ij,tj->", targets, covariance, targets)
     return float(before - np.einsum("tn,nt->", cross, np.linalg.solve(of_timings, cross.T)))
+
+
+def test_settings_are_judged_by_hardware_where_there_is_one_family(table: LatencyTable) -> None:
+    info = {name: DeviceInfo(name, "all") for name in INFO}
+    left_out = leave_families_out(table, table.devices, info, None, designs=1)
+    assert left_out.families == sorted(INFO)
+    trials = left_out.trials(SETTINGS["fbnet"])
+    assert {trial.case.device for trial in trials if trial.case.exact} == set(INFO)
+    assert 2 * sum(trial.case.imagined for trial in trials) == len(trials)
+    assert max(trial.score.mape for trial in trials if trial.samples == 10) < 20.0
+    with pytest.raises(ArgumentError, match="two families"):
+        leave_families_out(table, table.devices[:1], info, None, designs=1)
+
+
+def test_what_a_device_did_not_time_is_not_asked(table: LatencyTable) -> None:
+    holes = table.latency_ms.copy()
+    holes[1, ::2] = np.nan
+    left_out = leave_families_out(
+        replace(table, latency_ms=holes), table.devices, INFO, None, designs=1
+    )
+    assert np.isfinite(left_out.loss(SETTINGS["fbnet"]))

@@ -2,14 +2,14 @@
 
 For each family of the training devices a prior is built from the others, references are designed
 from it, and the devices of the family, or those imagined after them, are adapted to. No other
-device is looked at.
+device is looked at. Evaluations that leave families out are those of ``leave_out``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,7 +45,7 @@ class Case:
         family: the family that is left out.
         hardware: what weighs as one in the loss; each imagined device is its own.
         imagined: whether it was made up.
-        exact: made up, edges alike and next to no noise.
+        exact: made up, additive and with next to no noise.
         ms: (A,) latencies of the table's architectures, NaN where not measured.
     """
 
@@ -108,7 +108,13 @@ class FamilyLeaveOut(Generic[SettingsT]):
         if len(self.families) < 2:
             raise ArgumentError("leaving families out needs training devices of two families")
         self._family = {case.device: case.family for case in cases}
-        self._domain = domain_of(table, cases[0].device, split)
+        measured = table.measured(list(self._family))
+        domain = domain_of(table, cases[0].device, split)
+        self._domain = replace(
+            domain,
+            pool=np.intersect1d(domain.pool, measured),
+            query=np.intersect1d(domain.query, measured),
+        )
         space = get_space(table.space)
         self._connected = encoding_of(space.name).connected(space.encode(list(table.archs)))
 

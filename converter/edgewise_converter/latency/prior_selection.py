@@ -4,10 +4,10 @@ See ``family_leave_out`` for how.
 
 A handful of families says little about graph semantics and costs that none of them has. So half of
 the loss comes from imagined devices: the costs of a training device, changed at random operation by
-operation, with noise; half under its own graph semantics, half under one drawn at random, and a
-quarter with costs that grow or shrink with depth. Another quarter are as simulators and
-accelerators of fixed schedules are: an operation costs the same on every edge, and next to no
-noise. They are left out with their family.
+operation, half under its own graph semantics, half under one drawn at random. A quarter are as
+simulators and accelerators of fixed schedules are: an operation costs the same on every edge, with
+next to no noise. The others are noisy, their edges differ, and of a quarter of them costs grow or
+shrink with depth. They are left out with their family.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def choose_and_train(
         fits = prior_nasbench201.fit_devices(table, devices)
         cell = prior_nasbench201.PriorSettings()
         if steps:
-            trial = leave_families_out(table, fits, info, split, designs=_DESIGNS, seed=seed)
-            cell = select_settings(trial.loss, cell, steps=steps, seed=seed)
+            left_out = leave_families_out(table, fits, info, split, designs=_DESIGNS, seed=seed)
+            cell = select_settings(left_out.loss, cell, steps=steps, seed=seed)
         return prior_nasbench201.build_prior(table.space, fits, info, cell)
     if table.space in prior_blocks.SETTINGS:
         blocks = prior_blocks.SETTINGS[table.space]
