@@ -26,15 +26,26 @@ from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 
 FloatArray = NDArray[np.float64]
 
-RESOURCES = ("dense", "depthwise", "touched", "launches", "traffic", "weights")
-"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, elements that the
-latter write, kernels, bytes read and written, bytes of weights."""
+RESOURCES = ("dense", "depthwise", "wide", "touched", "launches", "traffic", "weights")
+"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, those of the latter
+that have wide windows once more, elements that depthwise ones write, kernels, bytes read and written,
+bytes of weights."""
+
+_WIDE = 25  # taps: runtimes of CPUs have depthwise loops of their own for windows up to 5x5
 
 # What devices unlike the training devices may spend their time on: about what a CPU does, what one
 # does that waits for every kernel to start, and what one does that is bound by arithmetic.
 _CPU: Mapping[str, float] = {
     "dense": 0.6,
     "depthwise": 0.2,
+    "traffic": 0.05,
+    "launches": 0.05,
+}
+# A CPU whose runtime has none for wider windows, and falls back to a general one.
+_WIDE_IS_SLOW: Mapping[str, float] = {
+    "dense": 0.25,
+    "depthwise": 0.05,
+    "wide": 0.5,
     "traffic": 0.05,
     "launches": 0.05,
 }
@@ -115,7 +126,7 @@ class Columns:
     """The feature columns of a space, as its prior sees them. P columns.
 
     Attributes:
-        resources: (P, 6) of ``RESOURCES``, each of mean one over the architectures of a table.
+        resources: (P, 7) of ``RESOURCES``, each of mean one over the architectures of a table, or zero.
         layer: (P,) number of the layer; -1 of what every network has.
         expansion: (P,) number of the kind of expansion.
     """
@@ -148,7 +159,8 @@ def describe(space: str, features: FloatArray) -> Columns:
                 fixed = np.array([name in ("launches", "weights") for name in RESOURCES])
                 asked = np.where(fixed == (column.kind == "count"), asked, 0.0)
             resources[row] = asked
-    resources /= (features @ resources).mean(axis=0)
+    usual = (features @ resources).mean(axis=0)
+    resources /= np.where(usual > 0.0, usual, 1.0)
     order = sorted({place for place in places if place is not None})
     layer = [order.index(place) if place is not None else -1 for place in places]
     names = sorted(set(expansions))
@@ -157,13 +169,14 @@ def describe(space: str, features: FloatArray) -> Columns:
 
 
 def _asks_for(kernel: Kernel) -> FloatArray:
-    """(6,) of ``RESOURCES``."""
+    """(7,) of ``RESOURCES``."""
     depthwise = kernel.op == "conv" and kernel.groups > 1 and kernel.groups == kernel.in_channels
     window = kernel.kernel_height * kernel.kernel_width
     return np.array(
         [
             0.0 if depthwise else kernel.macs,
             kernel.macs if depthwise else 0.0,
+            kernel.macs if depthwise and window > _WIDE else 0.0,
             kernel.macs / window if depthwise else 0.0,
             float(kernel.op != "identity"),
             kernel.input_bytes + kernel.output_bytes,
@@ -358,9 +371,12 @@ _OFA = BlockSettings(
         weights=(0.061, 0.043, 0.023, 0.013, 0.01),
         devices=0.63,
         cost=(0.09, 0.079, 0.026),
-    )
+    ),
+    unlike=(_CPU, _WIDE_IS_SLOW),
 )
 
 SETTINGS: Mapping[str, BlockSettings] = MappingProxyType({"fbnet": _FBNET, "ofa": _OFA})
 """Chosen for each space on HELP's meta-training and validation devices: deviations by marginal
-likelihood (``block_selection``), the kinds of fbnet by rank correlation with families left out."""
+likelihood (``block_selection``), the kinds of fbnet by rank correlation with families left out. That
+wide windows may be slow was seen in LiteRT on a CPU, and in ofa's training devices, which are GPUs,
+does no harm when they are left out."""
