@@ -129,6 +129,41 @@ def _variance_left(
     return float(before - np.einsum("tn,nt->", cross, np.linalg.solve(of_timings, cross.T)))
 
 
+def test_a_device_slow_at_wide_windows_is_known_by_ten_timings() -> None:
+    """In ofa, whose training devices need not be so; fbnet has no window wider than 5x5."""
+    space = get_space("ofa")
+    archs = list(space.decode(space.draw(600, 0)))
+    found = describe("ofa", _core.features(space, archs, np.zeros((0, 0))))
+    wide = RESOURCES.index("wide")
+    names = [column.name for column in _core.feature_columns(space)]
+    asks = {
+        name.split("_")[0]
+        for name, asked in zip(names, found.resources[:, wide], strict=True)
+        if asked
+    }
+    assert asks == {"k7"}
+    assert not describe("fbnet", FEATURES).resources[:, wide].any()
+
+    features = _core.features(space, archs, np.zeros((0, 0)))
+    shares = ({"dense": 0.7, "launches": 0.3}, {"dense": 0.5, "traffic": 0.5})
+    rows = np.array([features @ costs_of(found, dict(share)) for share in shares])
+    info = {name: DeviceInfo(name, "gpu") for name in ("one", "other")}
+    reference = np.arange(10, dtype=np.int64)
+    table = LatencyTable("made up", "ofa", tuple(archs), tuple(info), rows, reference)
+    slow = features @ costs_of(found, {"dense": 0.3, "depthwise": 0.1, "wide": 0.6})
+    error = {}
+    for name, settings in (
+        ("ships", SETTINGS["ofa"]),
+        ("without", replace(SETTINGS["ofa"], unlike=SETTINGS["ofa"].unlike[:1])),
+    ):
+        core = train(table, table.devices, info, settings).core()
+        chosen = np.array(core.design(archs[:300], 10))
+        predicted, _, _ = core.adapt([archs[i] for i in chosen], slow[chosen]).predict(archs)
+        error[name] = float(np.mean(np.abs(predicted / slow - 1.0)))
+    assert error["ships"] < 0.03
+    assert error["ships"] < 0.5 * error["without"]
+
+
 def test_settings_are_judged_by_hardware_where_there_is_one_family(table: LatencyTable) -> None:
     info = {name: DeviceInfo(name, "all") for name in INFO}
     left_out = leave_families_out(table, table.devices, info, None, designs=1)

@@ -27,9 +27,9 @@ from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 FloatArray = NDArray[np.float64]
 
 RESOURCES = ("dense", "depthwise", "wide", "touched", "launches", "traffic", "weights")
-"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, those of the latter
-that have wide windows once more, elements that depthwise ones write, kernels, bytes read and written,
-bytes of weights."""
+"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, of depthwise ones
+of wide windows once more, elements that depthwise ones write, kernels, bytes read and written, bytes
+of weights."""
 
 _WIDE = 25  # taps: runtimes of CPUs have depthwise loops of their own for windows up to 5x5
 
@@ -126,7 +126,8 @@ class Columns:
     """The feature columns of a space, as its prior sees them. P columns.
 
     Attributes:
-        resources: (P, 7) of ``RESOURCES``, each of mean one over the architectures of a table, or zero.
+        resources: (P, 7) of ``RESOURCES``, each of mean one over the architectures of a table, or
+            zero where none asks for it.
         layer: (P,) number of the layer; -1 of what every network has.
         expansion: (P,) number of the kind of expansion.
     """
@@ -377,6 +378,6 @@ _OFA = BlockSettings(
 
 SETTINGS: Mapping[str, BlockSettings] = MappingProxyType({"fbnet": _FBNET, "ofa": _OFA})
 """Chosen for each space on HELP's meta-training and validation devices: deviations by marginal
-likelihood (``block_selection``), the kinds of fbnet by rank correlation with families left out. That
-wide windows may be slow was seen in LiteRT on a CPU, and in ofa's training devices, which are GPUs,
-does no harm when they are left out."""
+likelihood (``block_selection``), the kinds of fbnet by rank correlation with families left out.
+That wide windows may be slow was seen in LiteRT on a CPU; ofa's training devices are GPUs, to which
+that kind does no harm when they are left out."""
