@@ -27,9 +27,9 @@ from edgewise_converter.latency.tables import DeviceInfo, LatencyTable
 FloatArray = NDArray[np.float64]
 
 RESOURCES = ("dense", "depthwise", "wide", "touched", "launches", "traffic", "weights")
-"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, of depthwise ones
-of wide windows once more, elements that depthwise ones write, kernels, bytes read and written, bytes
-of weights."""
+"""What kernels ask for: multiply-accumulates of dense and depthwise convolutions, once more those
+of depthwise ones of wide windows, elements that depthwise ones write, kernels, bytes read and
+written, bytes of weights."""
 
 _WIDE = 25  # taps: runtimes of CPUs have depthwise loops of their own for windows up to 5x5
 
