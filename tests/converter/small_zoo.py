@@ -78,8 +78,8 @@ def make_zoo(folder: Path) -> SmallZoo:
     return SmallZoo(zoo, by_hand(tasks), {task.name: task for task in tasks})
 
 
-def by_hand(tasks: list[Task]) -> RetrievalSpace:
-    """The space of these tasks."""
+def by_hand(tasks: list[Task], names: tuple[str, ...] = STATISTICS) -> RetrievalSpace:
+    """The space of these tasks, whose query encoder reads the statistics named."""
     bundle = open_embedder("default")
     embedder = Embedder(bundle, runtime="auto", precision=None, threads=1)
     generator = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def by_hand(tasks: list[Task]) -> RetrievalSpace:
         pictures = [
             resized(image, embedder.height, embedder.width) for image in task.images.images[rows]
         ]
-        return query_statistics(embedder.embed(pictures), task.labels(rows), STATISTICS)
+        return query_statistics(embedder.embed(pictures), task.labels(rows), names)
 
     statistics = np.array([described(task) for task in tasks])
     # What all tasks have in common is left out, so that two of them lie far apart.
@@ -113,7 +113,7 @@ def by_hand(tasks: list[Task]) -> RetrievalSpace:
                 (np.concatenate([performance, -performance]), np.zeros(1, np.float32)),
             )
         ),
-        statistics=STATISTICS,
+        statistics=names,
         embedder={"name": bundle.name, "fingerprint": fingerprint(bundle), "dim": embedder.dim},
         nearest=4,
         temperature=10.0,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise import _core
-from edgewise.bundle import Bundle, write_bundle
+from edgewise.bundle import Bundle
 from edgewise.errors import ArgumentError
 from edgewise.fewshot.embedder import Embedder, open_embedder
 from edgewise.fewshot.pictures import resized
@@ -28,12 +28,12 @@ from edgewise.shipped import fingerprint
 from edgewise.storage import locked
 from edgewise_converter.compile.own_network import OwnNetwork, open_own
 from edgewise_converter.compile.zoo_bundle import quantised_rows
+from edgewise_converter.compile.zoo_rewrite import rewrite, stored_tensors
 from edgewise_converter.images.folders import load_folder
 from edgewise_converter.retrieval.queries import draw_balanced
 from edgewise_converter.retrieval.tasks import Task, make_task
 
 _QUERY = 200  # pictures that the network's place is found by
-_OWN = ("format_version", "kind", "name", "sha256", "deflated", "patterned")
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,8 @@ def _tensors(
     kernels: Any,
 ) -> dict[str, Any]:
     """All tensors of the new bundle."""
-    bundle, number = file.bundle, len(file.entries)
-    tensors: dict[str, Any] = {
-        name: bundle.blob(name) if name in bundle.manifest["deflated"] else bundle.tensor(name)
-        for name in bundle.names()
-    }
+    number = len(file.entries)
+    tensors = stored_tensors(file)
     row, scale = quantised_rows(place[None])
     tensors["index"] = np.concatenate([file.index.rows, row])
     tensors["index.scale"] = np.concatenate([file.index.scales, scale])
@@ -190,17 +187,10 @@ def _tensors(
 
 
 def _write(path: Path, bundle: Bundle, card: dict[str, Any], tensors: dict[str, Any]) -> None:
-    manifest = {key: value for key, value in bundle.manifest.items() if key not in _OWN}
-    manifest["entries"] = [*manifest["entries"], card]
-    manifest["trained_on"] = list(
-        dict.fromkeys([*manifest.get("trained_on", []), *card["trained_on"]])
-    )
-    manifest["zoo"] = {**manifest["zoo"], "network_columns": _core.network_columns()}
-    write_bundle(
-        path,
-        kind="zoo",
-        name=bundle.name,
-        manifest=manifest,
-        tensors=tensors,
-        deflate=bundle.manifest["deflated"],
-    )
+    before = bundle.manifest
+    sets = [*before.get("trained_on", []), *card["trained_on"]]
+    manifest = {
+        "entries": [*before["entries"], card],
+        "trained_on": list(dict.fromkeys(sets)),
+    }
+    rewrite(path, bundle, manifest, tensors)

@@ -31,20 +31,23 @@ class Widths:
         blocks: of the basic blocks.
         inner: of the bottleneck's inside.
         dim: of the embedding.
+        convolutions: in each basic block.
     """
 
     stem: int
     blocks: tuple[int, ...]
     inner: int
     dim: int
+    convolutions: int = 2
 
 
 SIZES = {
     "small": Widths(16, (32, 64), 48, 128),
     "medium": Widths(24, (48, 96), 72, 192),
     "large": Widths(32, (64, 128), 96, 256),
+    "xlarge": Widths(40, (80, 160), 96, 384, convolutions=3),
 }
-"""Embedders by name; `large` is what ships."""
+"""Embedders by name; `xlarge` is what ships."""
 
 
 class Normed(nn.Sequential):
@@ -98,9 +101,9 @@ class Embedder(nn.Module):
         self.blocks = nn.ModuleList()
         inputs = widths.stem
         for width in widths.blocks:
-            self.blocks.append(
-                Block(inputs, [Normed(inputs, width, 3, 2), Normed(width, width, 3)], width, 2)
-            )
+            parts = [Normed(inputs, width, 3, 2)]
+            parts += [Normed(width, width, 3) for _ in range(widths.convolutions - 1)]
+            self.blocks.append(Block(inputs, parts, width, 2))
             inputs = width
         inner, dim = widths.inner, widths.dim
         bottleneck = [Normed(inputs, inner, 1), Normed(inner, inner, 3, 2), Normed(inner, dim, 1)]

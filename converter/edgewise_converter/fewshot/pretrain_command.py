@@ -49,6 +49,13 @@ def add_train_parser(subparsers: Any) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
     _number(parser, "epochs", int, "passes over the data")
     _number(parser, "batch", int, "pictures of a step")
+    parser.add_argument(
+        "--shares",
+        type=_whole_numbers,
+        default=_DEFAULT.shares,
+        metavar="N,N",
+        help="of CIFAR-FS and mini-ImageNet in a batch (1,1)",
+    )
     _number(parser, "rate", float, "highest learning rate")
     _number(parser, "decay", float, "weight decay")
     _number(parser, "smoothing", float, "of labels")
@@ -67,12 +74,17 @@ def _number(parser: argparse.ArgumentParser, name: str, kind: type, text: str) -
     parser.add_argument(f"--{name}", type=kind, default=default, help=f"{text} ({default})")
 
 
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in text.split(","))
+
+
 def _train(arguments: argparse.Namespace) -> int:
     set_threads(arguments.threads)
     config = PretrainingConfig(
         size=arguments.size,
         epochs=arguments.epochs,
         batch=arguments.batch,
+        shares=arguments.shares,
         rate=arguments.rate,
         decay=arguments.decay,
         smoothing=arguments.smoothing,

@@ -37,8 +37,9 @@ class PretrainingConfig:
 
     Attributes:
         size: of the embedder, by name.
-        epochs: passes over the smallest set.
-        batch: pictures of a step, shared equally among the sets.
+        epochs: passes over the set that is through first.
+        batch: pictures of a step.
+        shares: of each set in a batch, in the order of the sets, as whole numbers.
         rate: the highest learning rate.
         decay: weight decay of the convolutions.
         smoothing: of the labels.
@@ -46,9 +47,10 @@ class PretrainingConfig:
         seed: of initial weights and draws.
     """
 
-    size: str = "large"
+    size: str = "xlarge"
     epochs: int = 24
     batch: int = 64
+    shares: tuple[int, ...] = (1, 1)
     rate: float = 0.1
     decay: float = 5e-4
     smoothing: float = 0.1
@@ -64,6 +66,8 @@ class PretrainingConfig:
         for name in ("epochs", "batch", "rate", "validate_every"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} must be positive, not {getattr(self, name)}")
+        if not self.shares or min(self.shares) < 1:
+            raise ArgumentError(f"shares must be positive, not {self.shares}")
 
 
 class CosineClassifier(nn.Module):
@@ -92,7 +96,12 @@ class Pretrainer:
             bases: what to learn from.
             config: everything else.
             low: compute in bfloat16.
+
+        Raises:
+            ArgumentError: as many shares as bases are needed.
         """
+        if len(config.shares) != len(bases):
+            raise ArgumentError(f"{len(bases)} sets need as many shares, not {config.shares}")
         self.config = config
         self.embedder = create_embedder(config.size, config.seed)
         with torch.random.fork_rng(devices=[]):
@@ -102,8 +111,11 @@ class Pretrainer:
         self._bases = bases
         self._low = low
         self._streams = [_Stream(each, config.seed + at) for at, each in enumerate(bases)]
-        self._share = max(1, config.batch // len(bases))
-        self._epoch_steps = min(len(each) for each in self._streams) // self._share
+        whole = sum(config.shares)
+        self._counts = [max(1, config.batch * share // whole) for share in config.shares]
+        self._epoch_steps = min(
+            len(each) // count for each, count in zip(self._streams, self._counts, strict=True)
+        )
         self.steps = config.epochs * self._epoch_steps
         self._sgd = self._optimiser()
         self.step = 0
@@ -163,17 +175,19 @@ class Pretrainer:
         for group in self._sgd.param_groups:
             group["lr"] = self.config.rate * one_cycle(progress)
         batches = [
-            stream.batch(self.step, self._share, side_at(progress)) for stream in self._streams
+            stream.batch(self.step, count, side_at(progress))
+            for stream, count in zip(self._streams, self._counts, strict=True)
         ]
         pixels = torch.cat([pictures for pictures, _ in batches])
         with torch.autocast("cpu", torch.bfloat16, enabled=self._low):
             features = self.embedder(pixels.contiguous(memory_format=torch.channels_last))
         parts = features.float().split([len(truth) for _, truth in batches])
+        smoothing = self.config.smoothing
         losses = [
-            F.cross_entropy(head(part), truth, label_smoothing=self.config.smoothing)
+            F.cross_entropy(head(part), truth, label_smoothing=smoothing, reduction="sum")
             for head, part, (_, truth) in zip(self.heads, parts, batches, strict=True)
         ]
-        loss = torch.stack(losses).mean()
+        loss = torch.stack(losses).sum() / len(pixels)
         self._sgd.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._sgd.step()

@@ -60,6 +60,10 @@ def add_zoo_parser(commands: Any, given: Sequence[str]) -> None:
         from edgewise_converter.compile.zoo_add_command import add_parser
 
         add_parser(actions)
+    if "translate" in given:
+        from edgewise_converter.compile.zoo_translate_command import add_parser as add_translate
+
+        add_translate(actions)
     listing: argparse.ArgumentParser = actions.add_parser("list", help="what a zoo holds")
     listing.add_argument("folder", type=Path)
     listing.set_defaults(run=_list)
