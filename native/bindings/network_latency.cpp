@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,14 +42,15 @@ Doubles features(const edgewise::KernelGraph& kernels) {
 }
 
 AdaptedNetwork adapt(const NetworkPrior& prior, const Doubles& rows, const Doubles& ms,
-                     double unsteady) {
+                     std::optional<std::size_t> alike, double unsteady) {
   expect_rows(rows);
   if (ms.ndim() != 1 || ms.shape(0) != rows.shape(0)) {
     throw Error(ErrorKind::kArgument, "ms must hold one timing per network, shape (" +
                                           std::to_string(rows.shape(0)) + ",)");
   }
   py::gil_scoped_release unlocked;
-  return prior.adapt(rows.data(), ms.data(), static_cast<std::size_t>(ms.size()), unsteady);
+  const auto n = static_cast<std::size_t>(ms.size());
+  return prior.adapt(rows.data(), ms.data(), n, alike.value_or(n), unsteady);
 }
 
 py::tuple predict(const AdaptedNetwork& device, const Doubles& rows, double confidence) {
@@ -74,7 +76,8 @@ void bind_network_latency(py::module_& module) {
 
   py::class_<NetworkPrior>(module, "NetworkPrior")
       .def_static("load", &NetworkPrior::load, py::arg("bundle"))
-      .def("adapt", &adapt, py::arg("features"), py::arg("ms"), py::arg("unsteady") = 0.0);
+      .def("adapt", &adapt, py::arg("features"), py::arg("ms"), py::arg("alike") = py::none(),
+           py::arg("unsteady") = 0.0);
 
   module.def("network_columns", &edgewise::network_columns);
   module.def("network_features", &features, py::arg("kernels"));

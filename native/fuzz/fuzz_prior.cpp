@@ -18,7 +18,7 @@ void adapt(const Bundle& bundle) {
   std::vector<double> rows;
   for (std::size_t i = 0; i < 3 * columns; ++i) rows.push_back(static_cast<double>(i % 7));
   const double ms[] = {1.0, 2.0, 4.0};
-  const edgewise::AdaptedNetwork adapted = prior.adapt(rows.data(), ms, 3);
+  const edgewise::AdaptedNetwork adapted = prior.adapt(rows.data(), ms, 3, 2);
   double answer[9];
   adapted.predict(rows.data(), 3, 0.9, answer, answer + 3, answer + 6);
 }

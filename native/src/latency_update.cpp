@@ -59,12 +59,15 @@ struct Fit {
 
 class Updater {
  public:
-  Updater(const LatencyPriorData& prior, std::vector<FeatureView> views, const double* ms)
+  Updater(const LatencyPriorData& prior, std::vector<FeatureView> views, const double* ms,
+          const double* misfit)
       : prior_(prior),
         views_(std::move(views)),
         columns_(static_cast<std::size_t>(views_.front().timed.cols())),
         ms_(ms, views_.front().timed.rows()),
+        misfit_(Vector::Zero(ms_.size())),
         rounding_(clock_step(ms, static_cast<std::size_t>(ms_.size())) / std::sqrt(12.0)) {
+    if (misfit != nullptr) misfit_ = Eigen::Map<const Vector>(misfit, ms_.size());
     for (std::size_t g = 0; g < kinds(); ++g) covariances_.push_back(prior_covariance(prior, g));
     for (const FeatureView& view : views_) {
       for (std::size_t g = 0; g < kinds(); ++g) outsets_.push_back(outset(view, g));
@@ -110,7 +113,7 @@ class Updater {
     const double rounding = rounding_ / outset.scale;
     covariance_of_timings.diagonal().array() +=
         (prior_.noise[r] * outset.time.cwiseMax(prior_.floor)).array().square() +
-        rounding * rounding;
+        misfit_.cwiseProduct(outset.time).array().square() + rounding * rounding;
     const Eigen::LLT<Matrix> cholesky(covariance_of_timings);
     Fit fit{0.0, h, g, r, cholesky.matrixL(), {}};
     fit.whitened = fit.lower.triangularView<Eigen::Lower>().solve(outset.surprise);
@@ -253,6 +256,7 @@ class Updater {
   std::vector<FeatureView> views_;  // one per graph semantics
   std::size_t columns_;
   Eigen::Map<const Vector> ms_;
+  Vector misfit_;            // relative standard deviation of each timing beside the noise
   double rounding_;          // standard deviation, ms, of what the clock rounds away
   std::vector<Matrix> covariances_;  // (P, P) each
   std::vector<Outset> outsets_;      // one per graph semantics and covariance
@@ -265,8 +269,8 @@ class Updater {
 }  // namespace
 
 LatencyUpdate update_prior(const LatencyPriorData& prior, std::vector<FeatureView> views,
-                           const double* ms) {
-  return Updater(prior, std::move(views), ms).take();
+                           const double* ms, const double* misfit) {
+  return Updater(prior, std::move(views), ms, misfit).take();
 }
 
 }  // namespace edgewise

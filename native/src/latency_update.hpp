@@ -16,8 +16,9 @@ struct FeatureView {
 
 // Updates `prior` by the timings `ms` (n positive milliseconds) under each graph semantics (`views`,
 // one each), kind of device and noise level, and weighs these by evidence. The terms of the belief
-// come without their features.
+// come without their features. `misfit` (n) are relative standard deviations of what costs leave
+// unexplained of each that was timed, beside the noise; null: nothing.
 LatencyUpdate update_prior(const LatencyPriorData& prior, std::vector<FeatureView> views,
-                           const double* ms);
+                           const double* ms, const double* misfit = nullptr);
 
 }  // namespace edgewise

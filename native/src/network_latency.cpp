@@ -42,7 +42,7 @@ NetworkPrior NetworkPrior::load(const Bundle& bundle) {
 }
 
 AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::size_t n,
-                                   double unsteady) const {
+                                   std::size_t alike, double unsteady) const {
   if (n < LatencyPrior::minimum_samples()) {
     fail("adapting needs the timings of at least " +
          std::to_string(LatencyPrior::minimum_samples()) + " networks, not " + std::to_string(n));
@@ -58,7 +58,10 @@ AdaptedNetwork NetworkPrior::adapt(const double* rows, const double* ms, std::si
     fail("what a timed network asks for must be finite numbers from 0");
   }
   const Matrix timed = Eigen::Map<const Matrix>(rows, index(n), index(columns()));
-  LatencyUpdate update = update_prior(data_.prices, {{timed, timed}}, ms);
+  if (alike > n) fail("no more networks than were timed can be of one space");
+  std::vector<double> misfit(n, data_.unexplained);
+  std::fill_n(misfit.begin(), alike, 0.0);
+  LatencyUpdate update = update_prior(data_.prices, {{timed, timed}}, ms, misfit.data());
   return {Posterior(std::move(update), data_.prices.floor, data_.prices.interval_scale),
           std::hypot(data_.unexplained, unsteady)};
 }

@@ -377,9 +377,16 @@ class NetworkPrior:
     def load(bundle: Bundle) -> NetworkPrior:
         """Read the tensors "network.*"; `BundleError` names what is missing or wrong."""
 
-    def adapt(self, features: ArrayLike, ms: ArrayLike, unsteady: float = 0.0) -> AdaptedNetwork:
-        """Adapt to networks with `features` (N, C) that took `ms` (N,); `ArgumentError` for fewer
-        than two or an unusable timing."""
+    def adapt(
+        self,
+        features: ArrayLike,
+        ms: ArrayLike,
+        alike: int | None = None,
+        unsteady: float = 0.0,
+    ) -> AdaptedNetwork:
+        """Adapt to networks with `features` (N, C) that took `ms` (N,); the first `alike` (all) are
+        of one space, and each other has a misfit of its own. `ArgumentError` for fewer than two or
+        an unusable timing."""
 
 def network_columns() -> list[str]:
     """The C things that kernels ask for: millions of multiply-accumulates, megabytes, counts."""

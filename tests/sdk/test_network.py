@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 import edgewise as sdk
 from edgewise import _core, cli
 from edgewise.bundle import Bundle, write_bundle
-from edgewise.errors import ArchitectureError, BundleError, MeasurementError, ModelFileError
+from edgewise.errors import (
+    ArchitectureError,
+    ArgumentError,
+    BundleError,
+    MeasurementError,
+    ModelFileError,
+)
 from edgewise.latency import calibrate
 from edgewise.latency.network import network_prior
 from edgewise.shipped import BUNDLES
@@ -68,6 +74,30 @@ def test_one_file_gives_floats_that_its_kernels_explain(mobile: sdk.Device, path
     row = features(path)
     assert tuple(v[0] for v in adapted.predict(row[None])) == tuple(found)
     assert found.ms == pytest.approx(max(float(row @ adapted.prices), 0.0), rel=1e-6)
+
+
+def test_a_strange_network_tells_less_than_one_of_the_space(mobile: sdk.Device) -> None:
+    """Of a told file, prices leave unexplained what they do of a file that is predicted."""
+    space, prior = get_space("ofa"), network_prior()
+    drawn = space.decode(space.draw(2, 0))
+    told, asked = (_core.network_features(space.lower(arch)) for arch in drawn)
+    rows = [_core.network_features(space.lower(m.name)) for m in mobile.measurements]
+    ms = [m.ms for m in mobile.measurements]
+    before = prior.adapt(rows, ms)
+    strange = [*ms, 1.6 * before.predict(told[None])[0][0]]
+    rows.append(told)
+    found = [
+        adapted.predict(asked[None])[0][0]
+        for adapted in (
+            before,
+            prior.adapt(rows, strange, alike=len(rows)),
+            prior.adapt(rows, strange, alike=len(ms)),
+        )
+    ]
+    plain, trusted, doubted = np.log(found)
+    assert abs(doubted - plain) < 0.5 * abs(trusted - plain)
+    with pytest.raises(ArgumentError, match="of one space"):
+        prior.adapt(rows, strange, alike=len(rows) + 1)
 
 
 def test_more_work_takes_longer(mobile: sdk.Device, tmp_path: Path) -> None:

@@ -37,9 +37,11 @@ class NetworkPrior {
   static NetworkPrior load(const Bundle& bundle);
 
   // Adapts to a device on which `n` networks took `ms` milliseconds each; `rows` (n, columns),
-  // row-major, are their features, finite and not negative. `unsteady` and Error(kArgument) as of
+  // row-major, are their features, finite and not negative. The first `alike` of them are of one
+  // space, whose prices they tell together; of each of the others, prices leave `unexplained` as
+  // they do of a network that is predicted. `unsteady` and Error(kArgument) as of
   // LatencyPrior::adapt.
-  AdaptedNetwork adapt(const double* rows, const double* ms, std::size_t n,
+  AdaptedNetwork adapt(const double* rows, const double* ms, std::size_t n, std::size_t alike,
                        double unsteady = 0.0) const;
 
  private:

@@ -141,7 +141,9 @@ class NetworkPredictor:
         rows = [_core.network_features(self._space.lower(m.name)) for m in self._timed]
         rows += [network.features for network in self._networks]
         ms = [m.ms for m in (*self._timed, *(n.measurement for n in self._networks))]
-        return network_prior().adapt(np.array(rows), np.array(ms), self._unsteady)
+        return network_prior().adapt(
+            np.array(rows), np.array(ms), alike=len(self._timed), unsteady=self._unsteady
+        )
 
 
 def predict_mixed(
