@@ -49,7 +49,7 @@ def test_every_model_was_checked(bundle: Bundle) -> None:
     assert len(parity) == 4
     for name, found in parity.items():
         assert found
-        assert all(each["error"] <= (1e-5 if "float32" in name else 0.03) for each in found)
+        assert all(each["error"] <= (1e-5 if "float32" in name else 0.06) for each in found)
 
 
 def test_nothing_that_it_learnt_is_tested_with(bundle: Bundle, shared_data: Path) -> None:
