@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from edgewise import _core
-from edgewise.borrow import Borrowed, Loan
+from edgewise.borrow import Borrowed, Loan, Scaled, loans
 from edgewise.bundle import Bundle, bundle_pieces
 from edgewise.errors import EdgewiseError
 from edgewise.fewshot.classifier import _restored
@@ -158,13 +158,16 @@ def _seeds() -> list[bytes]:
 
 
 def _stored() -> list[bytes]:
-    """Bundles whose tensors are stored in every other way: deflated, cut out, lent."""
+    """Bundles whose tensors are stored in every other way: deflated, cut out, lent, scaled."""
     generator = np.random.default_rng(0)
     weights = stored_weights(4, 6, 9, 1)
     model = b"a model" + weights.tobytes() + b"its end"
     common = generator.integers(0, 256, 600, np.uint8)
     loan = Loan(5, 0, 10, 6, 10, 1)
     turned = common.reshape(10, 10, 6).transpose(0, 2, 1).tobytes()
+    scaled = Scaled(common.view(np.int8).reshape(10, 6, 10, 1), np.full(10, 1 / 3, np.float32))
+    lender = b"l" + common.reshape(10, 6, 10).transpose(0, 2, 1).tobytes() + scaled.scales.tobytes()
+    floats = b"begin" + scaled.values().tobytes() + b"end"
     manifest = {"space": "nasbench201", "references": []}
     return [
         b"".join(
@@ -180,6 +183,13 @@ def _stored() -> list[bytes]:
                 *("embedder", "lent", {}),
                 {"lender": common.tobytes(), "borrower": b"begin" + turned + b"end"},
                 borrowed={"borrower": Borrowed("lender", [loan])},
+            )
+        ),
+        b"".join(
+            bundle_pieces(
+                *("embedder", "scaled", {}),
+                {"lender": lender, "borrower": floats},
+                borrowed={"borrower": Borrowed("lender", loans(floats, lender, [], [scaled]))},
             )
         ),
     ]

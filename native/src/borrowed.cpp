@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 
 #include "edgewise/error.hpp"
@@ -10,15 +11,19 @@ namespace edgewise {
 namespace {
 
 constexpr std::size_t kField = 4;
-constexpr std::size_t kFields = 6;
+constexpr std::size_t kFields = 7;  // before kScaledFormat one less: no scales
+constexpr int kScaledFormat = 3;
+constexpr std::size_t kScale = sizeof(float);
 
 struct Loan {
   std::size_t offset = 0;  // in the whole tensor
   std::size_t source = 0;  // in the lender
   std::size_t outputs = 0, inputs = 0, window = 0;
-  std::size_t item = 0;  // bytes of a number
+  std::size_t item = 0;    // bytes of a number in the lender
+  std::size_t scales = 0;  // in the lender, one for each output; 0: lent as they are
 
-  std::size_t size() const { return outputs * inputs * window * item; }
+  std::size_t numbers() const { return outputs * inputs * window; }
+  std::size_t item_in_whole() const { return scales == 0 ? item : kScale; }
 };
 
 std::size_t number_at(const std::uint8_t* data) {
@@ -28,8 +33,11 @@ std::size_t number_at(const std::uint8_t* data) {
 
 class Reader {
  public:
-  Reader(const Tensor& stored, const Tensor& lender, std::size_t limit)
-      : stored_(stored), lender_(lender), limit_(limit) {}
+  Reader(const Tensor& stored, const Tensor& lender, int format, std::size_t limit)
+      : stored_(stored),
+        lender_(lender),
+        fields_(format < kScaledFormat ? kFields - 1 : kFields),
+        limit_(limit) {}
 
   std::vector<std::uint8_t> whole() {
     read_table();
@@ -56,30 +64,43 @@ class Reader {
   void read_table() {
     if (stored_.bytes < kField) fail("its table is cut short");
     const std::size_t count = number_at(stored_.data);
-    if (count > (stored_.bytes - kField) / (kField * kFields)) fail("its table is cut short");
-    taken_ = kField + count * kField * kFields;
-    size_ = stored_.bytes - taken_;
+    if (count > (stored_.bytes - kField) / (kField * fields_)) fail("its table is cut short");
+    taken_ = kField + count * kField * fields_;
+    grow(stored_.bytes - taken_, 1);
     for (std::size_t i = 0; i < count; ++i) {
-      loans_.push_back(read_loan(stored_.data + kField + i * kField * kFields));
-      size_ += loans_.back().size();
-      if (size_ > limit_) {
-        fail("it would have more than the " + std::to_string(limit_) + " bytes that are left of " +
-             std::to_string(kMaxBorrowed) + " for all that borrow");
-      }
+      loans_.push_back(read_loan(stored_.data + kField + i * kField * fields_));
+      grow(loans_.back().numbers(), loans_.back().item_in_whole());
     }
   }
 
-  Loan read_loan(const std::uint8_t* row) const {
-    std::size_t fields[kFields];
-    for (std::size_t i = 0; i < kFields; ++i) fields[i] = number_at(row + i * kField);
-    const Loan loan{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5]};
-    // Divided, not multiplied: a product may not fit.
-    std::size_t left = loan.source < lender_.bytes ? lender_.bytes - loan.source : 0;
-    for (const std::size_t factor : {loan.outputs, loan.inputs, loan.window, loan.item}) {
-      left = factor == 0 ? 0 : left / factor;
+  // Divided, not multiplied: four bytes for each that the lender has may not fit.
+  void grow(std::size_t numbers, std::size_t item) {
+    if (numbers > (limit_ - size_) / item) {
+      fail("it would have more than the " + std::to_string(limit_) + " bytes that are left of " +
+           std::to_string(kMaxBorrowed) + " for all that borrow");
     }
-    if (left == 0) fail("it borrows nothing, or what is not there");
+    size_ += numbers * item;
+  }
+
+  Loan read_loan(const std::uint8_t* row) const {
+    std::size_t fields[kFields] = {};
+    for (std::size_t i = 0; i < fields_; ++i) fields[i] = number_at(row + i * kField);
+    const Loan loan{fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]};
+    if (!lent(loan.source, {loan.outputs, loan.inputs, loan.window, loan.item})) {
+      fail("it borrows nothing, or what is not there");
+    }
+    if (loan.scales != 0 && (loan.item != 1 || !lent(loan.scales, {loan.outputs, kScale}))) {
+      fail("it scales what is not of 8 bits, or by what is not there");
+    }
     return loan;
+  }
+
+  // Whether the lender has something there, as many bytes as the product of `factors`.
+  bool lent(std::size_t source, std::initializer_list<std::size_t> factors) const {
+    // Divided, not multiplied: a product may not fit.
+    std::size_t left = source < lender_.bytes ? lender_.bytes - source : 0;
+    for (const std::size_t factor : factors) left = factor == 0 ? 0 : left / factor;
+    return left != 0;
   }
 
   void keep(std::vector<std::uint8_t>& out, std::size_t bytes) {
@@ -90,21 +111,37 @@ class Reader {
   // (outputs, window, inputs) of the lender becomes (outputs, inputs, window).
   void borrow(std::vector<std::uint8_t>& out, const Loan& loan) const {
     const std::size_t begin = out.size();
-    out.resize(begin + loan.size());
+    const std::size_t item = loan.item_in_whole();
+    out.resize(begin + loan.numbers() * item);
     std::uint8_t* to = out.data() + begin;
     for (std::size_t output = 0; output < loan.outputs; ++output) {
       const std::uint8_t* const from =
           lender_.data + loan.source + output * loan.inputs * loan.window * loan.item;
+      const float scale = loan.scales == 0 ? 1.0F : scale_of(loan, output);
       for (std::size_t input = 0; input < loan.inputs; ++input) {
-        for (std::size_t at = 0; at < loan.window; ++at, to += loan.item) {
-          std::memcpy(to, from + (at * loan.inputs + input) * loan.item, loan.item);
+        for (std::size_t at = 0; at < loan.window; ++at, to += item) {
+          const std::uint8_t* const number = from + (at * loan.inputs + input) * loan.item;
+          if (loan.scales == 0) {
+            std::memcpy(to, number, item);
+          } else {
+            const float value = static_cast<float>(static_cast<std::int8_t>(*number)) * scale;
+            std::memcpy(to, &value, item);
+          }
         }
       }
     }
   }
 
+  // Models lie at any byte, and so do their scales.
+  float scale_of(const Loan& loan, std::size_t output) const {
+    float scale = 0.0F;
+    std::memcpy(&scale, lender_.data + loan.scales + output * kScale, kScale);
+    return scale;
+  }
+
   const Tensor& stored_;
   const Tensor& lender_;
+  std::size_t fields_;  // of a loan
   std::size_t limit_;
   std::vector<Loan> loans_;
   std::size_t size_ = 0;   // of the whole
@@ -114,8 +151,8 @@ class Reader {
 }  // namespace
 
 std::vector<std::uint8_t> with_borrowed(const Tensor& stored, const Tensor& lender,
-                                        std::size_t limit) {
-  return Reader(stored, lender, limit).whole();
+                                        int format, std::size_t limit) {
+  return Reader(stored, lender, format, limit).whole();
 }
 
 }  // namespace edgewise

@@ -46,6 +46,7 @@ void Bundle::load(std::string_view kind) {
     throw Error(ErrorKind::kBundle, "a bundle of kind '" + printable(header.kind) + "', but '" +
                                         std::string(kind) + "' is needed");
   }
+  format_ = header.format;
   kind_ = std::move(header.kind);
   name_ = std::move(header.name);
   manifest_ = std::move(header.manifest);
@@ -108,7 +109,7 @@ void Bundle::put_together(const Entry& entry) const {
   if (entry.whole != nullptr) return;
   try {
     const std::vector<std::uint8_t> bytes =
-        with_borrowed(entry.tensor, lender, kMaxBorrowed - borrowed_);
+        with_borrowed(entry.tensor, lender, format_, kMaxBorrowed - borrowed_);
     borrowed_ += bytes.size();
     entry.whole = FileMap::copy(bytes.data(), bytes.size());
   } catch (const Error& error) {

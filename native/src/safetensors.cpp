@@ -71,7 +71,7 @@ const std::string& string_at(const json& object, const char* key, const char* wh
   return it->get_ref<const std::string&>();
 }
 
-void check_version(const json& manifest) {
+int checked_version(const json& manifest) {
   const auto version = manifest.find("format_version");
   if (version == manifest.end() || !version->is_number_unsigned()) {
     fail("the manifest has no 'format_version' number");
@@ -82,6 +82,7 @@ void check_version(const json& manifest) {
          ", this one reads up to " + std::to_string(kBundleFormat) + "): upgrade edgewise");
   }
   if (number == 0) fail("bundle format 0 does not exist");
+  return static_cast<int>(number);
 }
 
 // Reads the manifest first: a newer format must be reported as that, whatever else has changed.
@@ -92,7 +93,7 @@ json read_manifest(const json& header, BundleHeader& out) {
   }
   out.manifest = string_at(*metadata, "edgewise", "the header's __metadata__");
   json manifest = parse_object(out.manifest, "the manifest");
-  check_version(manifest);
+  out.format = checked_version(manifest);
   out.kind = string_at(manifest, "kind", "the manifest");
   out.name = string_at(manifest, "name", "the manifest");
   return manifest;

@@ -16,6 +16,7 @@ struct BundleHeader {
   std::string manifest;  // JSON text
   std::string kind;
   std::string name;
+  int format = 0;  // version, from 1
   std::unordered_map<std::string, std::string> sha256;  // one for each of `tensors`
   std::unordered_set<std::string> deflated;
   std::unordered_map<std::string, std::string> borrowed;  // tensor: lender

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .borrow import Borrowed
+from .borrow import LOAN_FIELDS, UNSCALED_FIELDS, Borrowed
 from .errors import ArgumentError, BundleError
 from .pattern import Cut, cut_out, put_back
 from .storage import write_atomic
@@ -27,6 +27,7 @@ __all__ = ["FORMAT_VERSION", "KINDS", "Bundle", "write_bundle"]
 FORMAT_VERSION = _core.BUNDLE_FORMAT
 KINDS = ("latency", "embedder", "zoo", "profile", "classifier")
 
+_BORROWED_VERSION, _SCALED_VERSION = 2, 3  # the first that have them
 _ALIGNMENT = 64
 _MAX_HEADER = 16 << 20  # the reader's limit too
 # A small damaged or hostile stream can inflate a thousandfold; no model of a bundle is this large.
@@ -200,10 +201,12 @@ def bundle_pieces(
     arrays = {
         key: _stored(key, value, key in deflate, cuts.get(key)) for key, value in tensors.items()
     }
-    text = _manifest_text(kind, name, manifest, arrays, deflate, cuts, lent)
+    version = _format_version(lent)
+    text = _manifest_text(version, kind, name, manifest, arrays, deflate, cuts, lent)
+    fields = LOAN_FIELDS if version >= _SCALED_VERSION else UNSCALED_FIELDS
     # Only now: the manifest has the hashes of what the reader gives.
     for key, (_, loans) in lent.items():
-        arrays[key] = np.frombuffer(cut_out(arrays[key].tobytes(), loans), np.uint8)
+        arrays[key] = np.frombuffer(cut_out(arrays[key].tobytes(), loans, fields), np.uint8)
     table, pieces = _lay_out(arrays)
     header: dict[str, Any] = {
         "__metadata__": {"edgewise": text, "edgewise.sha256": _table_digest(text, table)},
@@ -275,7 +278,15 @@ def _stored(
     return array
 
 
+def _format_version(borrowed: Mapping[str, Borrowed]) -> int:
+    """The oldest that has all that is needed, so that older readers take what they can."""
+    if any(loan.scales for _, loans in borrowed.values() for loan in loans):
+        return _SCALED_VERSION
+    return _BORROWED_VERSION if borrowed else 1
+
+
 def _manifest_text(
+    version: int,
     kind: str,
     name: str,
     manifest: Mapping[str, Any],
@@ -285,8 +296,7 @@ def _manifest_text(
     borrowed: Mapping[str, Borrowed],
 ) -> str:
     whole = {
-        # The oldest that has all that is needed, so that older readers take what they can.
-        "format_version": FORMAT_VERSION if borrowed else 1,
+        "format_version": version,
         "kind": kind,
         "name": name,
         **manifest,

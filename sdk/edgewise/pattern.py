@@ -84,12 +84,13 @@ def stored_weights(outputs: int, inputs: int, window: int, order: int) -> NDArra
     return np.ascontiguousarray(rows.transpose(ORDERS[order]))
 
 
-def cut_out(model: bytes, cuts: Sequence[Cut] | Sequence[Loan]) -> bytes:
+def cut_out(model: bytes, cuts: Sequence[Cut] | Sequence[Loan], fields: int | None = None) -> bytes:
     """`model` without its weights: u32 count | the u32 of each cut | what is left.
 
-    `cuts` do not overlap and are in ascending order of offset.
+    `cuts` do not overlap and are in ascending order of offset. The first `fields` of each are
+    written, by default all.
     """
-    table = np.array(cuts, _COUNT).reshape(-1)
+    table = np.array([cut[:fields] for cut in cuts], _COUNT).reshape(-1)
     pieces = [np.array([len(cuts)], _COUNT).tobytes(), table.tobytes()]
     position = 0
     for cut in cuts:

@@ -60,6 +60,7 @@ def bundles() -> list[Case]:
         ("vastly many loans", lambda: sealed({"b": many, "l": many}, borrowed={"b": "l"})),
         ("a vast loan", lambda: sealed({"b": loans(1, VAST), "l": many}, borrowed={"b": "l"})),
         ("many that borrow much", _much_borrowed),
+        ("many that borrow and scale much", _much_scaled),
         ("many that borrow", _many_borrow),
     ]
 
@@ -72,6 +73,14 @@ def _much_borrowed() -> bytes:
     tensors = {name: loans(100, piece) for name in names} | {"l": bytes(piece)}
     hashes = dict.fromkeys(names, whole)
     return sealed(tensors, sha256=hashes, borrowed=dict.fromkeys(names, "l"))
+
+
+def _much_scaled() -> bytes:
+    """Four times what a lender has, again and again: too much only once it is scaled."""
+    piece = 1 << 20
+    rows = [(at * 4 * piece, 0, 1, piece, 1, 1, 64) for at in range(100)]
+    table = np.array([len(rows), *np.ravel(rows)], "<u4").tobytes()
+    return sealed({"b": table, "l": bytes(piece)}, format_version=3, borrowed={"b": "l"})
 
 
 def _many_borrow() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewise.borrow import Borrowed, Loan, loans
+from edgewise.borrow import LOAN_FIELDS, UNSCALED_FIELDS, Borrowed, Loan, Scaled, loans
 from edgewise.bundle import Bundle, bundle_pieces
 from edgewise.errors import ArgumentError, BundleError
 from edgewise.fewshot.embedder import open_embedder
@@ -25,6 +26,13 @@ ARRAYS: list[NDArray[Any]] = [
     RANDOM.normal(size=40).astype(np.float32),
     RANDOM.normal(size=3).astype(np.float32),  # too small to be worth it
     RANDOM.normal(size=(4, 20)).astype(np.float32),  # the lender has it not
+]
+SCALED = [
+    Scaled(
+        RANDOM.integers(-127, 128, shape).astype(np.int8),
+        RANDOM.lognormal(-3, 1, shape[0]).astype(np.float32),
+    )
+    for shape in ((6, 4, 3, 3), (9, 12, 1, 1), (5, 2, 3, 2))
 ]
 
 
@@ -41,16 +49,31 @@ def pieces(borrower: bytes, lender: bytes, found: list[Loan]) -> bytes:
     return b"".join(bundle_pieces("embedder", "e", {}, tensors, borrowed=borrowed))
 
 
-def put_back(packed: bytes, lender: bytes) -> bytes:
+def scaled_files() -> tuple[bytes, bytes]:
+    """A borrower of what a lender has in 8 bits: in both orders of axes, and once as it is."""
+    first, second, third = (each.values() for each in SCALED)
+    plain = ARRAYS[2].tobytes()
+    borrower = [b"begin", first.tobytes(), b"-", second.tobytes(), plain]
+    borrower += [third.transpose(0, 2, 3, 1).tobytes(), b"end"]
+    lender = [b"TFL"]
+    for numbers, scales in SCALED:
+        lender += [numbers.transpose(0, 2, 3, 1).tobytes(), scales.tobytes()]
+    return b"".join(borrower), b"".join([*lender, plain])
+
+
+def put_back(packed: bytes, lender: bytes, fields: int = UNSCALED_FIELDS) -> bytes:
     """The twin of native/src/borrowed.cpp, by numpy."""
     count = int(np.frombuffer(packed, "<u4", 1)[0])
-    table = np.frombuffer(packed, "<u4", 6 * count, 4).reshape(count, 6).tolist()
-    rest, whole = packed[4 + 24 * count :], b""
-    for offset, source, outputs, inputs, window, item in table:
+    table = np.frombuffer(packed, "<u4", fields * count, 4).reshape(count, fields).tolist()
+    rest, whole = packed[4 + 4 * fields * count :], b""
+    for offset, source, outputs, inputs, window, item, *scales in table:
         gap = offset - len(whole)
         size = outputs * inputs * window * item
         lent = np.frombuffer(lender[source : source + size], f"V{item}")
         turned = lent.reshape(outputs, window, inputs).transpose(0, 2, 1)
+        if any(scales):
+            scale = np.frombuffer(lender[scales[0] : scales[0] + 4 * outputs], "<f4")
+            turned = turned.copy().view(np.int8) * scale[:, None, None]
         whole, rest = whole + rest[:gap] + turned.tobytes(), rest[gap:]
     return whole + rest
 
@@ -68,8 +91,49 @@ def test_what_is_alike_is_found_and_comes_back() -> None:
     assert bundle.manifest["format_version"] == 2
     stored = bundle.core.stored_bytes("m")
     assert stored == len(borrower) - sum(loan.size for loan in found) + 4 + 24 * len(found)
-    begin = raw.rindex(np.array([4, *found[0]], "<u4").tobytes())
+    begin = raw.rindex(np.array([4, *found[0][:UNSCALED_FIELDS]], "<u4").tobytes())
     assert put_back(raw[begin : begin + stored], lender) == borrower
+
+
+def test_floats_come_back_from_what_has_them_in_8_bits() -> None:
+    borrower, lender = scaled_files()
+    found = loans(borrower, lender, [ARRAYS[2]], SCALED)
+    shapes = [(loan.outputs, loan.inputs, loan.window, loan.item) for loan in found]
+    assert shapes == [(6, 4, 9, 1), (9, 12, 1, 1), (1, 40, 1, 4), (5, 12, 1, 1)]
+    assert [loan.scales > 0 for loan in found] == [True, True, False, True]
+    raw = pieces(borrower, lender, found)
+    bundle = Bundle.from_bytes(raw)
+    bundle.verify()
+    assert bundle.blob("m") == borrower
+    assert bundle.manifest["format_version"] == 3
+    stored = bundle.core.stored_bytes("m")
+    assert stored == len(b"begin-end") + 4 + 28 * 4
+    begin = raw.rindex(np.array([4, *found[0]], "<u4").tobytes())
+    assert put_back(raw[begin : begin + stored], lender, LOAN_FIELDS) == borrower
+
+
+def test_scales_of_any_size_come_back_as_numpy_has_them() -> None:
+    """Subnormal, enormous, infinite: one rounding, the same bits."""
+    numbers = np.arange(-128, 128, dtype=np.int8).repeat(4).reshape(256, 4, 1, 1)
+    scales = np.geomspace(1e-45, 3e38, 256, dtype=np.float32)
+    scales[-1] = np.inf
+    numbers[-1] = 3
+    each = Scaled(numbers, scales)
+    with np.errstate(over="ignore"):
+        borrower, lender = each.values().tobytes(), b"x" + numbers.tobytes() + scales.tobytes()
+        raw = pieces(borrower, lender, loans(borrower, lender, [], [each]))
+    assert Bundle.from_bytes(raw).blob("m") == borrower
+    assert len(raw) < len(borrower)
+
+
+def test_floats_whose_integers_or_scales_the_lender_lacks_stay() -> None:
+    borrower, lender = scaled_files()
+    other = Scaled(SCALED[0].numbers, SCALED[0].scales * 2)
+    assert not loans(other.values().tobytes(), lender, [], [other])
+    assert not loans(borrower, lender[:40], [], SCALED)
+    # The first byte of the lender is the mark of a loan without scales.
+    first = SCALED[1].scales.tobytes() + SCALED[1].numbers.tobytes()
+    assert not loans(SCALED[1].values().tobytes(), first, [], SCALED)
 
 
 def test_a_fingerprint_is_of_what_a_bundle_holds_however_it_is_stored() -> None:
@@ -81,9 +145,10 @@ def test_a_fingerprint_is_of_what_a_bundle_holds_however_it_is_stored() -> None:
     assert plain.manifest["format_version"] == 1
 
 
-def test_every_byte_flipped() -> None:
-    borrower, lender = files()
-    raw = bytearray(pieces(borrower, lender, loans(borrower, lender, ARRAYS)))
+@pytest.mark.parametrize("made", [files, scaled_files])
+def test_every_byte_flipped(made: Callable[[], tuple[bytes, bytes]]) -> None:
+    borrower, lender = made()
+    raw = bytearray(pieces(borrower, lender, loans(borrower, lender, ARRAYS, SCALED)))
     for position in range(len(raw)):
         raw[position] ^= 0x29
         with pytest.raises(BundleError):
@@ -162,10 +227,30 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_what_cannot_be_put_together_is_one_clear_error(name: str) -> None:
-    packed, cause = HOSTILE[name]
-    bundle = Bundle.from_bytes(forged(packed), name="b.safetensors")
+HOSTILE_SCALED = {
+    "a row cut short": (np.array([1, 0, 0, 1, 1, 1, 1], "<u4").tobytes(), "cut short"),
+    "scales from afar": (rows((0, 0, 1, 1, 1, 1, LARGE)), "by what is not there"),
+    "scales beyond the lender": (rows((0, 0, 1, 1, 1, 1, 97)), "by what is not there"),
+    "too few scales": (rows((0, 0, 25, 1, 1, 1, 1)), "by what is not there"),
+    "scaled floats": (rows((0, 0, 1, 1, 1, 4, 8)), "scales what is not of 8 bits"),
+    "beyond the lender": (rows((0, 0, 1, 101, 1, 1, 8)), "borrows nothing, or what is not"),
+    "a product beyond 64 bits": (rows((0, 0, LARGE, LARGE, LARGE, 1, 8)), "what is not there"),
+    "overlapping": (rows((0, 0, 1, 2, 1, 1, 8), (7, 0, 1, 1, 1, 1, 8)), "overlaps another"),
+    "four times as much as any model": (
+        rows(*[(0, 0, 1, 100, 1, 1, 8)] * 700_000),
+        "more than the 268435456 bytes",
+    ),
+    "another thing": (rows((0, 0, 1, 1, 1, 1, 8)), "does not match its sha256"),
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [*((2, name) for name in HOSTILE), *((3, name) for name in HOSTILE_SCALED)],
+)
+def test_what_cannot_be_put_together_is_one_clear_error(version: int, name: str) -> None:
+    packed, cause = (HOSTILE if version == 2 else HOSTILE_SCALED)[name]
+    bundle = Bundle.from_bytes(forged(packed, format_version=version), name="b.safetensors")
     for _ in range(2):
         with pytest.raises(BundleError, match=rf"^b\.safetensors: .*'m'.*{cause}"):
             bundle.blob("m")
@@ -183,6 +268,11 @@ def test_the_forger_forges_good_bundles() -> None:
     packed = rows((0, 0, 2, 1, 4, 1), rest=b"end")
     raw = forged(packed, sha256=plain.manifest["sha256"] | hashes)
     assert Bundle.from_bytes(raw).blob("m") == whole
+    lent = (np.array([3, 4], np.int8) * np.frombuffer(bytes(range(8, 16)), "<f4")).tobytes()
+    hashes["m"] = hashlib.sha256(lent + b"end").hexdigest()
+    packed = rows((0, 3, 2, 1, 1, 1, 8), rest=b"end")
+    raw = forged(packed, sha256=plain.manifest["sha256"] | hashes, format_version=3)
+    assert Bundle.from_bytes(raw).blob("m") == lent + b"end"
 
 
 MANIFESTS: dict[str, tuple[Any, str]] = {
@@ -217,13 +307,14 @@ def test_the_writer_refuses_the_same(borrower: str, lender: str, deflate: tuple[
         )
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_the_shipped_embedder_holds_its_weights_once(precision: str) -> None:
+def test_the_shipped_embedder_holds_its_weights_once() -> None:
     bundle = open_embedder("default")
-    name = f"embedder.{precision}.onnx"
-    assert bundle.manifest["borrowed"][name] == f"embedder.{precision}.tflite"
-    assert bundle.core.stored_bytes(name) < 0.05 * bundle.tensor(name).nbytes
-    assert hashlib.sha256(bundle.blob(name)).hexdigest() == bundle.manifest["sha256"][name]
+    borrowed = bundle.manifest["borrowed"]
+    assert set(borrowed) >= {"embedder.float32.onnx", "embedder.int8.onnx"}
+    for name, lender in borrowed.items():
+        assert lender.endswith(".tflite")
+        assert bundle.core.stored_bytes(name) < 0.05 * bundle.tensor(name).nbytes
+        assert hashlib.sha256(bundle.blob(name)).hexdigest() == bundle.manifest["sha256"][name]
 
 
 def test_it_is_read_from_a_file_too(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_an_unaligned_header() -> None:
 
 
 MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
-    "newer": ({"format_version": 3}, r"newer edgewise \(bundle format 3.* upgrade edgewise"),
+    "newer": ({"format_version": 4}, r"newer edgewise \(bundle format 4.* upgrade edgewise"),
     "version 0": ({"format_version": 0}, "format 0 does not exist"),
     "version is text": ({"format_version": "1"}, "no 'format_version' number"),
     "version is negative": ({"format_version": -1}, "no 'format_version' number"),

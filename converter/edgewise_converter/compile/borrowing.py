@@ -1,32 +1,46 @@
-"""What the ONNX model of a network holds that its TFLite model holds too."""
+"""What the models of a network hold that its int8 TFLite model holds too."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import onnx
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from edgewise.borrow import Borrowed, loans
+from edgewise.borrow import Borrowed, Scaled, loans
 
 
-def borrowed_from_tflite(files: Mapping[str, bytes]) -> dict[str, Borrowed]:
-    """For each `NAME.onnx` that has a `NAME.tflite` beside it, what it can borrow from that.
+def borrowed_from(
+    lender: str, files: Mapping[str, bytes], scaled: Iterable[Scaled]
+) -> dict[str, Borrowed]:
+    """What each model can borrow from one of them.
 
     Args:
-        files: model files by the name they have in a bundle.
+        lender: a name out of `files`.
+        files: model files, `.tflite` and `.onnx`, by the name they have in a bundle.
+        scaled: weights that the lender has in 8 bits and others in float32.
 
     Returns:
         For `edgewise.bundle.write_bundle`; models that share nothing are left out.
     """
-    found = {}
+    weights, found = list(scaled), {}
     for name, model in files.items():
-        lender = name.removesuffix(".onnx") + ".tflite"
-        if not name.endswith(".onnx") or lender not in files:
+        if name == lender:
             continue
-        constants = onnx.load_from_string(model).graph.initializer
-        arrays = [numpy_helper.to_array(constant) for constant in constants]
-        shared = loans(model, files[lender], arrays)
+        shared = loans(model, files[lender], _constants(name, model), weights)
         if shared:
             found[name] = Borrowed(lender, shared)
     return found
+
+
+def _constants(name: str, model: bytes) -> list[NDArray[Any]]:
+    """All that a model stores; of TFLite as bytes, for the axes are in the lender's order."""
+    if name.endswith(".onnx"):
+        stored = onnx.load_from_string(model).graph.initializer
+        return [numpy_helper.to_array(constant) for constant in stored]
+    whole = schema.Model.GetRootAs(model)
+    buffers = (whole.Buffers(at) for at in range(whole.BuffersLength()))
+    return [buffer.DataAsNumpy() for buffer in buffers if buffer.DataLength()]

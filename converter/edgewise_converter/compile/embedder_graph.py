@@ -53,7 +53,7 @@ def embedder_graph(finished: FinishedEmbedder) -> Graph:
 
 
 def as_half(graph: Graph) -> Graph:
-    """The graph with its weights rounded to float16, as files that store them so compute it."""
+    """The graph with its constants rounded to float16, as files that store them so compute it."""
     return replace(graph, nodes=tuple(_rounded(node) for node in graph.nodes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgewise.borrow import Borrowed
 from edgewise.bundle import write_bundle
-from edgewise_converter.compile.borrowing import borrowed_from_tflite
+from edgewise_converter.compile.borrowing import borrowed_from
 from edgewise_converter.compile.embedder_graph import as_half, embedder_graph
 from edgewise_converter.compile.embedder_parity import check_floats, check_integers
+from edgewise_converter.compile.graph import Graph
+from edgewise_converter.compile.graph_run import run_graph
 from edgewise_converter.compile.onnx import onnx_model
 from edgewise_converter.compile.onnx_int8 import int8_onnx_model
 from edgewise_converter.compile.parity import Parity
-from edgewise_converter.compile.quantise import quantise
+from edgewise_converter.compile.quantise import on_grid, quantise
 from edgewise_converter.compile.tflite import tflite_model
 from edgewise_converter.compile.tflite_int8 import int8_tflite_model
 from edgewise_converter.fewshot.base_classes import Base
@@ -36,13 +40,15 @@ from edgewise_converter.fewshot.embedder_calibration import (
     kept_and_rejected,
     known_scores,
 )
-from edgewise_converter.fewshot.embedder_scores import embed_pictures
+from edgewise_converter.fewshot.embedder_scores import Embed, embed_pictures
 from edgewise_converter.fewshot.embedder_weights import norm_tensors
 
 _BASE_PICTURES = 40  # of each training class, for the centre
 _CALIBRATION = 256  # pictures of training classes of each set, for the ranges of int8
 _BATCH = 64
 _SHOTS = 5  # labelled pictures of a class that temperature and threshold are set for
+_PARITY = 8  # pictures of each set that files are checked with
+_LENDER = "embedder.int8.tflite"  # the one that is stored whole
 
 LICENCE = (
     "Trained artefact of edgewise, Apache-2.0. Learnt from pictures of CIFAR-100 (Krizhevsky 2009; "
@@ -56,36 +62,42 @@ class Compiled:
 
     Attributes:
         finished: what was compiled.
+        graph: what its float models compute: weights on the grid of the int8 models.
         files: by the name they have in a bundle.
+        borrowed: what of them a bundle stores once.
         parity: of each, by name.
     """
 
     finished: FinishedEmbedder
+    graph: Graph
     files: Mapping[str, bytes]
+    borrowed: Mapping[str, Borrowed]
     parity: Mapping[str, list[Parity]]
 
 
 def finish(embedder: Embedder, bases: Sequence[Base]) -> tuple[FinishedEmbedder, dict[str, Any]]:
-    """Choose the finish by validation classes.
+    """Choose the finish by validation classes, with the weights that will ship.
 
     Returns:
         The finished embedder, and what each finish would give, percent.
     """
+    plain = FinishedEmbedder(embedder, root=False, centre=torch.zeros(embedder.widths.dim))
+    embed = partial(run_graph, on_grid(embedder_graph(plain)))
     some = [[rows[:_BASE_PICTURES] for rows in base.rows] for base in bases]
     base = [
-        embed_pictures(embedder, each.benchmark, rows)[0]
+        embed_pictures(embed, each.benchmark, rows)[0]
         for each, rows in zip(bases, some, strict=True)
     ]
     # Each set counts the same, whatever the number of its classes.
     least = min(len(each) for each in base)
     candidates = finishes(np.concatenate([each[:: max(1, len(each) // least)] for each in base]))
-    name, found = choose_finish(candidates, validation_parts(embedder, bases))
+    name, found = choose_finish(candidates, validation_parts(embed, bases))
     chosen = candidates[name]
     finished = FinishedEmbedder(embedder, root=chosen.root, centre=torch.from_numpy(chosen.centre))
     return finished.eval(), {"chosen": name, "validation_accuracy": found}
 
 
-def validation_parts(embed: torch.nn.Module, bases: Sequence[Base]) -> list[Part]:
+def validation_parts(embed: Embed, bases: Sequence[Base]) -> list[Part]:
     """Embeddings of all pictures of the validation classes of each benchmark."""
     return [
         Part(*embed_pictures(embed, each.benchmark, each.benchmark.rows("val"))) for each in bases
@@ -103,17 +115,32 @@ def compile_embedder(finished: FinishedEmbedder, bases: Sequence[Base], seed: in
     Raises:
         ParityError: a file does not compute what it should.
     """
-    graph = embedder_graph(finished)
-    quantised = quantise(graph, calibration_batches(bases, seed))
+    whole = embedder_graph(finished)
+    quantised, graph = quantise(whole, calibration_batches(bases, seed)), on_grid(whole)
     files = {
-        "embedder.float32.tflite": tflite_model(graph, half=True),
-        "embedder.int8.tflite": int8_tflite_model(quantised),
-        "embedder.float32.onnx": onnx_model(graph, half=True, channels_last=True),
+        "embedder.float32.tflite": tflite_model(graph),
+        _LENDER: int8_tflite_model(quantised),
+        "embedder.float32.onnx": onnx_model(graph, channels_last=True),
         "embedder.int8.onnx": int8_onnx_model(quantised),
     }
-    images = calibration_images(bases, 8, seed + 1)
-    parity = check_floats(as_half(graph), files, images) | check_integers(quantised, files, images)
-    return Compiled(finished, files, parity)
+    borrowed = borrowed_from(_LENDER, files, (each.scaled for each in quantised.weights.values()))
+    images = calibration_images(bases, _PARITY, seed + 1)
+    parity = check_floats(graph, files, images) | check_integers(quantised, files, images)
+    return Compiled(finished, graph, files, borrowed, parity)
+
+
+def standalone_files(compiled: Compiled, bases: Sequence[Base], seed: int = 0) -> dict[str, bytes]:
+    """The models as files of their own, which nobody puts together: floats stored in 16 bits.
+
+    Raises:
+        ParityError: a file does not compute what it should.
+    """
+    half = {
+        "embedder.float32.tflite": tflite_model(compiled.graph, half=True),
+        "embedder.float32.onnx": onnx_model(compiled.graph, half=True, channels_last=True),
+    }
+    check_floats(as_half(compiled.graph), half, calibration_images(bases, _PARITY, seed + 1))
+    return {**compiled.files, **half}
 
 
 def calibration_images(bases: Sequence[Base], count: int, seed: int) -> NDArray[np.uint8]:
@@ -135,13 +162,17 @@ def calibration_batches(bases: Sequence[Base], seed: int) -> list[Tensor]:
     return [pixels[at : at + _BATCH] for at in range(0, len(pixels), _BATCH)]
 
 
-def calibrate(finished: FinishedEmbedder, bases: Sequence[Base]) -> tuple[dict[str, Any], Any]:
+def calibrate(graph: Graph, bases: Sequence[Base]) -> tuple[dict[str, Any], Any]:
     """Temperature and threshold by validation classes.
+
+    Args:
+        graph: what the float models compute.
+        bases: what the embedder was trained on.
 
     Returns:
         The manifest's `embedder` entries, and what they give on those classes.
     """
-    parts = validation_parts(finished, bases)
+    parts = validation_parts(partial(run_graph, graph), bases)
     pairs = [known_scores(part, _SHOTS) for part in parts]
     temperature = fit_temperature([known for known, _ in pairs])
     threshold = fit_threshold(pairs)
@@ -208,5 +239,5 @@ def write_embedder(
         name="embedder",
         manifest=manifest,
         tensors=tensors,
-        borrowed=borrowed_from_tflite(compiled.files),
+        borrowed=compiled.borrowed,
     )

@@ -15,6 +15,7 @@ from edgewise_converter.compile.fewshot_bundle import (
     calibrate,
     compile_embedder,
     finish,
+    standalone_files,
     write_embedder,
 )
 from edgewise_converter.compile.learner_bundle import write_learner
@@ -66,7 +67,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     bases = open_bases(arguments.data, arguments.cache)
     finished, chosen = finish(embedder, bases)
     compiled = compile_embedder(finished, bases, arguments.seed)
-    constants, metrics = calibrate(finished, bases)
+    constants, metrics = calibrate(compiled.graph, bases)
     about = {
         "size": training["size"],
         "seed": arguments.seed,
@@ -85,7 +86,8 @@ def _compile(arguments: argparse.Namespace) -> int:
         about=about,
     )
     if arguments.stock:
-        _write_stock(arguments.stock, compiled.files, constants["temperature"])
+        files = standalone_files(compiled, bases, arguments.seed)
+        _write_stock(arguments.stock, files, constants["temperature"])
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
     print(f"finish: {chosen['chosen']}; temperature {constants['temperature']:.2f}")
     for name, found in metrics.items():

@@ -3,8 +3,9 @@
 As TFLite's 8-bit specification has it (ai.google.dev/edge/litert/models/quantization_spec; Jacob et
 al. 2017, arXiv 1712.05877): weights int8, symmetric, a scale for each output channel; activations
 int8 with one scale and zero point a value; biases int32 at the product of the scales. Both formats
-are written from the same numbers. What finishes an embedding (root, centre) stays float32: some
-hundred numbers, whose steps would be coarse in 8 bits.
+are written from the same numbers, and so are the float models, whose weights are what the int8
+ones mean (``on_grid``), so that a bundle holds them once. What finishes an embedding (root,
+centre) stays float32: some hundred numbers, whose steps would be coarse in 8 bits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgewise.borrow import Scaled
 from edgewise.errors import ArgumentError
 from edgewise_converter.compile.embedder_graph import STANDARDISED
 from edgewise_converter.compile.graph import Graph, Node
@@ -55,6 +57,11 @@ class QuantisedWeights:
     scales: NDArray[np.float32]
     bias: NDArray[np.int32]
     bias_scales: NDArray[np.float32]
+
+    @property
+    def scaled(self) -> Scaled:
+        """The weights alone, which float models have too."""
+        return Scaled(self.weight, self.scales)
 
 
 @dataclass(frozen=True)
@@ -111,13 +118,31 @@ def quantise(graph: Graph, batches: Sequence[Tensor]) -> QuantisedGraph:
 def quantise_weights(node: Node, input_scale: float) -> QuantisedWeights:
     """Weights and biases of a convolution."""
     weight, bias = node.weights
-    largest = np.abs(weight).reshape(len(weight), -1).max(1)
-    scales = (np.maximum(largest, 1e-8) / _MOST).astype(np.float32)
-    whole = np.rint(weight / scales[:, None, None, None]).clip(-_MOST, _MOST).astype(np.int8)
+    whole, scales = scaled_weights(weight)
     bias_scales = (np.float32(input_scale) * scales).astype(np.float32)
     limit = 2**30  # leaves room for the products that are added to it
     whole_bias = np.rint(bias.astype(np.float64) / bias_scales).clip(-limit, limit)
     return QuantisedWeights(whole, scales, whole_bias.astype(np.int32), bias_scales)
+
+
+def scaled_weights(weight: NDArray[np.float32]) -> Scaled:
+    """Weights (O, I, K, K) in 8 bits: each row's largest becomes 127 or -127."""
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    scales = (np.maximum(largest, 1e-8) / _MOST).astype(np.float32)
+    whole = np.rint(weight / scales[:, None, None, None]).clip(-_MOST, _MOST).astype(np.int8)
+    return Scaled(whole, scales)
+
+
+def on_grid(graph: Graph) -> Graph:
+    """The graph in floats with the weights that ``quantise`` gives it; biases as they are."""
+
+    def rounded(node: Node) -> Node:
+        if node.op != "conv":
+            return node
+        weight, bias = node.weights
+        return replace(node, weights=(scaled_weights(weight).values(), bias))
+
+    return replace(graph, nodes=tuple(rounded(node) for node in graph.nodes))
 
 
 def grid_of(values: NDArray[np.float32]) -> Grid:

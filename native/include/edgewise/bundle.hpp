@@ -14,7 +14,10 @@
 //     tensor, holds too, as u32 count | count loans | the rest of the bytes. A loan is six u32,
 //     little-endian: the offset in the whole tensor of what was taken out, its offset in the lender,
 //     outputs, inputs, window, and bytes of a number. It lies there as (outputs, window, inputs),
-//     and goes back as (outputs, inputs, window). `tensor` gives the whole, whose sha256 it is.
+//     and goes back as (outputs, inputs, window). From format 3 on a loan has a seventh u32: 0, or
+//     where in the lender the scales lie, a float32 for each output. Then what is lent are int8
+//     numbers, and each goes back times its scale, as float32. `tensor` gives the whole, whose
+//     sha256 it is.
 //   * `__metadata__["edgewise.sha256"]` is the digest of the manifest and of the tensor table, so
 //     that a damaged header is found as surely as damaged data (see table_digest in
 //     safetensors.cpp).
@@ -34,9 +37,9 @@
 
 namespace edgewise {
 
-// The newest bundle format this library reads: 2 has `borrowed`. A file says the oldest that has
-// all it needs, so that older readers take what they can.
-inline constexpr int kBundleFormat = 2;
+// The newest bundle format this library reads: 2 has `borrowed`, 3 has scales for it. A file says
+// the oldest that has all it needs, so that older readers take what they can.
+inline constexpr int kBundleFormat = 3;
 
 enum class DType { kBool, kU8, kI8, kU16, kI16, kF16, kU32, kI32, kF32, kU64, kI64, kF64 };
 
@@ -117,6 +120,7 @@ class Bundle {
 
   std::unique_ptr<FileMap> file_;
   std::string label_;
+  int format_ = 0;
   std::string kind_;
   std::string name_;
   std::string manifest_;

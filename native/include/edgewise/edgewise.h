@@ -123,10 +123,10 @@ EDGEWISE_API const char* edgewise_bundle_manifest(const edgewise_bundle* bundle)
 EDGEWISE_API edgewise_status edgewise_bundle_verify(const edgewise_bundle* bundle);
 
 /* The bytes of a tensor, checked against its sha256: "embedder.int8.tflite" of an embedder is the
- * model that a runtime loads. In place, but for tensors that borrow weights from another (the
- * shipped ".onnx" from the ".tflite"), which are put together when first asked for. Aligned to 64
- * bytes, owned by the bundle, valid until it is closed. EDGEWISE_ERROR_BUNDLE where there is none;
- * reference models are stored deflated and are refused. */
+ * model that a runtime loads. In place, but for tensors that borrow weights from another (the other
+ * three models of an embedder from this one), which are put together when first asked for. Aligned
+ * to 64 bytes, owned by the bundle, valid until it is closed. EDGEWISE_ERROR_BUNDLE where there is
+ * none; reference models are stored deflated and are refused. */
 EDGEWISE_API edgewise_status edgewise_bundle_data(const edgewise_bundle* bundle, const char* name,
                                                   const void** data, size_t* size);
 
