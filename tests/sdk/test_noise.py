@@ -73,7 +73,8 @@ def test_a_runtime_that_jitters_makes_a_noisy_profile(
 
 def test_error_and_intervals_grow_gracefully_with_noise(cost: Cost, space: Space) -> None:
     """Gaussian relative noise; medians over forty draws each, all pinned."""
-    archs = space.architectures()[::40]
+    # Those without a path from input to output compute nothing, and have no error to speak of.
+    archs = [arch for arch in space.architectures()[::40] if space.connected(arch)]
     true = np.array([cost(arch) for arch in archs])
     errors, widths = [], []
 
@@ -85,7 +86,8 @@ def test_error_and_intervals_grow_gracefully_with_noise(cost: Cost, space: Space
         ms, low, high = (np.asarray(values) for values in device.predict(archs))
         return float(np.mean(np.abs(ms / true - 1))), float(np.mean((high - low) / ms))
 
-    for noise in (0.0, 0.02, 0.05, 0.1):
+    levels = (0.0, 0.02, 0.05, 0.1)
+    for noise in levels:
         random = np.random.default_rng(7)
         found = [once(noise, random) for _ in range(40)]
         error, width = np.median(found, axis=0)
@@ -93,9 +95,10 @@ def test_error_and_intervals_grow_gracefully_with_noise(cost: Cost, space: Space
         widths.append(width)
     assert errors == sorted(errors)
     assert widths == sorted(widths)
-    assert errors[1] < errors[0] + 0.04
-    assert errors[2] < errors[0] + 0.08
-    assert errors[3] < errors[0] + 0.15
+    assert errors[0] < 0.01
+    assert all(
+        error < errors[0] + 2.5 * noise for error, noise in zip(errors[1:], levels[1:], strict=True)
+    )
 
 
 def test_several_runs_are_better_than_one_and_their_spread_is_known(cost: Cost) -> None:

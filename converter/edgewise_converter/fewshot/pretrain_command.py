@@ -54,7 +54,7 @@ def add_train_parser(subparsers: Any) -> None:
         type=_whole_numbers,
         default=_DEFAULT.shares,
         metavar="N,N",
-        help="of CIFAR-FS and mini-ImageNet in a batch (1,1)",
+        help="of CIFAR-FS and mini-ImageNet in a batch (alike)",
     )
     _number(parser, "rate", float, "highest learning rate")
     _number(parser, "decay", float, "weight decay")

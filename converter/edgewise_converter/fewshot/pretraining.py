@@ -39,7 +39,7 @@ class PretrainingConfig:
         size: of the embedder, by name.
         epochs: passes over the set that is through first.
         batch: pictures of a step.
-        shares: of each set in a batch, in the order of the sets, as whole numbers.
+        shares: of each set in a batch, in the order of the sets, as whole numbers; none: alike.
         rate: the highest learning rate.
         decay: weight decay of the convolutions.
         smoothing: of the labels.
@@ -50,7 +50,7 @@ class PretrainingConfig:
     size: str = "xlarge"
     epochs: int = 24
     batch: int = 64
-    shares: tuple[int, ...] = (1, 1)
+    shares: tuple[int, ...] = ()
     rate: float = 0.1
     decay: float = 5e-4
     smoothing: float = 0.1
@@ -66,7 +66,7 @@ class PretrainingConfig:
         for name in ("epochs", "batch", "rate", "validate_every"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} must be positive, not {getattr(self, name)}")
-        if not self.shares or min(self.shares) < 1:
+        if any(share < 1 for share in self.shares):
             raise ArgumentError(f"shares must be positive, not {self.shares}")
 
 
@@ -98,9 +98,10 @@ class Pretrainer:
             low: compute in bfloat16.
 
         Raises:
-            ArgumentError: as many shares as bases are needed.
+            ArgumentError: as many shares as bases are needed, or none.
         """
-        if len(config.shares) != len(bases):
+        shares = config.shares or (1,) * len(bases)
+        if len(shares) != len(bases):
             raise ArgumentError(f"{len(bases)} sets need as many shares, not {config.shares}")
         self.config = config
         self.embedder = create_embedder(config.size, config.seed)
@@ -111,8 +112,7 @@ class Pretrainer:
         self._bases = bases
         self._low = low
         self._streams = [_Stream(each, config.seed + at) for at, each in enumerate(bases)]
-        whole = sum(config.shares)
-        self._counts = [max(1, config.batch * share // whole) for share in config.shares]
+        self._counts = [max(1, config.batch * share // sum(shares)) for share in shares]
         self._epoch_steps = min(
             len(each) // count for each, count in zip(self._streams, self._counts, strict=True)
         )
