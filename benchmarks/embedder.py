@@ -4,10 +4,11 @@
 
 For each bundle and each of its models: its size; one picture in every runtime that works here, on
 one thread, timed in turns; 5-way 1- and 5-shot accuracy on the test classes of mini-ImageNet and
-CIFAR-FS, and what int8 loses, paired over the same episodes. With the bundle's temperature and
-threshold: expected calibration error, and five known against five unknown classes (area under the
-curve; known pictures kept, unknown ones rejected). `--bundle NAME=FILE` adds embedders of other
-sizes, and `--plot` draws accuracy against milliseconds and bytes.
+CIFAR-FS, and what int8 loses, paired over the same episodes. With the bundle's temperature and rule
+for the unknown: expected calibration error, and five known against five unknown classes (area
+under the curve, and that of the best score alone; known pictures kept, unknown ones rejected).
+`--bundle NAME=FILE` adds embedders of other sizes, and `--plot` draws accuracy against milliseconds
+and bytes.
 
 Needs `edgewise[converter]`. Writes `docs/results/fewshot_embedder.json`.
 """
@@ -28,10 +29,12 @@ from numpy.typing import NDArray
 from edgewise.bundle import Bundle
 from edgewise.runtimes import available_runtimes, get_runtime
 from edgewise_converter.fewshot.accuracy import accuracies, draw_episodes, interval
+from edgewise_converter.fewshot.background import stored_background
 from edgewise_converter.fewshot.embedder_calibration import (
     Part,
     auroc,
     calibration_error,
+    full_cosine,
     kept_and_rejected,
     known_scores,
 )
@@ -155,16 +158,19 @@ def _right(
 
 
 def _judging(bundle: Bundle, embedded: dict[str, Embedded]) -> dict[str, Any]:
-    about = bundle.manifest["embedder"]
+    about, background = bundle.manifest["embedder"], stored_background(bundle)
+    rate = full_cosine if background is None else background.rate
     found = {}
     for precision, each in embedded.items():
-        known, unknown = known_scores(Part(each.features, each.sizes), 5)
-        single, _ = known_scores(Part(each.features, each.sizes), 1)
-        kept, rejected = kept_and_rejected(known, unknown, about["unknown"]["threshold"])
+        part = Part(each.features, each.sizes)
+        (known, unknown), (single, _) = known_scores(part, 5), known_scores(part, 1)
+        judged = known_scores(part, 5, rate=rate)
+        kept, rejected = kept_and_rejected(*judged, about["unknown"]["threshold"])
         found[precision] = {
             "calibration_error": round(calibration_error(known, about["temperature"]), 4),
             "calibration_error_1_shot": round(calibration_error(single, about["temperature"]), 4),
-            "auroc": round(auroc(known, unknown), 4),
+            "auroc": round(auroc(*judged), 4),
+            "auroc_best_score": round(auroc(known, unknown), 4),
             "known_kept": round(kept, 4),
             "unknown_rejected": round(rejected, 4),
         }

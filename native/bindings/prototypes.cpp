@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,12 +14,14 @@
 #include "edgewise/error.hpp"
 
 namespace py = pybind11;
+using edgewise::Background;
 using edgewise::Calibration;
 using edgewise::ClassState;
 using edgewise::Error;
 using edgewise::ErrorKind;
 using edgewise::Judgement;
 using edgewise::Metric;
+using edgewise::NearestBuffers;
 using edgewise::Prototypes;
 using edgewise::Scores;
 
@@ -26,6 +29,7 @@ namespace {
 
 using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 using Doubles = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Rows = py::array_t<std::int8_t, py::array::c_style>;
 using Integers = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
 
 std::string size_text(std::size_t size) { return std::to_string(size); }
@@ -66,20 +70,50 @@ py::tuple score(const Prototypes& self, const Floats& embeddings) {
   return py::make_tuple(scores.labels, array);
 }
 
+std::shared_ptr<Background> make_background(const py::array& rows, const py::array& scales,
+                                            double share, std::size_t nearest) {
+  if (!py::isinstance<Rows>(rows) || rows.ndim() != 2 || !py::isinstance<Floats>(scales) ||
+      scales.ndim() != 1 || scales.shape(0) != rows.shape(0)) {
+    throw Error(ErrorKind::kArgument,
+                "a background is int8 of shape (N, dim), row-major, and float32 scales (N,)");
+  }
+  const auto* const numbers = static_cast<const std::int8_t*>(rows.data());
+  const auto* const factors = static_cast<const float*>(scales.data());
+  return std::make_shared<Background>(std::vector<std::int8_t>(numbers, numbers + rows.size()),
+                                      std::vector<float>(factors, factors + scales.size()),
+                                      static_cast<std::size_t>(rows.shape(1)), share, nearest);
+}
+
+// (N,)
+Doubles level(const Background& self, const Floats& embeddings) {
+  if (embeddings.ndim() != 2 || static_cast<std::size_t>(embeddings.shape(1)) != self.dim()) {
+    throw Error(ErrorKind::kArgument,
+                "embeddings have shape (N, " + size_text(self.dim()) + ") here");
+  }
+  Doubles levels(embeddings.shape(0));
+  NearestBuffers buffers;
+  for (py::ssize_t i = 0; i < embeddings.shape(0); ++i) {
+    levels.mutable_data()[i] = self.level(embeddings.data(i), buffers);
+  }
+  return levels;
+}
+
 // (labels, probabilities, unknown), a list of N each; None when there are no classes. Lists, because
 // mostly one picture is asked about, and two arrays would cost it more than the answer.
 py::object classify(const Prototypes& self, const Floats& embeddings, double temperature,
-                    double threshold) {
+                    double threshold, std::shared_ptr<Background> background) {
   const std::size_t n = expect_embeddings(self, embeddings);
+  const Calibration calibration = {temperature, threshold, std::move(background)};
   const Scores scores = self.score(embeddings.data(), n);
   if (scores.labels.empty()) return py::none();
   py::list labels;
   py::list probabilities;
   py::list unknown;
+  NearestBuffers buffers;
   for (std::size_t i = 0; i < n; ++i) {
     const double* const row = scores.values.data() + i * scores.labels.size();
-    const Judgement judgement =
-        edgewise::judge(row, scores.labels.size(), {temperature, threshold});
+    const double level = self.level(embeddings.data() + i * self.dim(), calibration, buffers);
+    const Judgement judgement = edgewise::judge(row, scores.labels.size(), calibration, level);
     labels.append(scores.labels[judgement.best]);
     probabilities.append(judgement.probability);
     unknown.append(judgement.unknown);
@@ -131,7 +165,7 @@ py::tuple judge(const Doubles& scores, double temperature, double threshold) {
   Doubles probabilities({n, scores.shape(1)});
   for (py::ssize_t i = 0; i < n; ++i) {
     const std::size_t row = static_cast<std::size_t>(i) * classes;
-    const Judgement judgement = edgewise::judge(scores.data() + row, classes, calibration,
+    const Judgement judgement = edgewise::judge(scores.data() + row, classes, calibration, 0.0,
                                                 probabilities.mutable_data() + row);
     best.mutable_data()[i] = static_cast<std::int64_t>(judgement.best);
     probability.mutable_data()[i] = judgement.probability;
@@ -143,6 +177,12 @@ py::tuple judge(const Doubles& scores, double temperature, double threshold) {
 }  // namespace
 
 void bind_prototypes(py::module_& module) {
+  py::class_<Background, std::shared_ptr<Background>>(module, "Background")
+      .def(py::init(&make_background), py::arg("rows"), py::arg("scales"), py::arg("share"),
+           py::arg("nearest"))
+      .def_property_readonly("dim", &Background::dim)
+      .def("level", &level, py::arg("embeddings"));
+
   py::class_<Prototypes>(module, "Prototypes")
       .def(py::init([](std::size_t dim, const std::string& metric) {
              return std::make_unique<Prototypes>(dim, metric_of(metric));
@@ -161,7 +201,7 @@ void bind_prototypes(py::module_& module) {
       .def("snapshot", &snapshot)
       .def("score", &score, py::arg("embeddings"))
       .def("classify", &classify, py::arg("embeddings"), py::arg("temperature"),
-           py::arg("threshold"));
+           py::arg("threshold"), py::arg("background") = py::none());
 
   module.def("judge", &judge, py::arg("scores"), py::arg("temperature"), py::arg("threshold"));
 }

@@ -41,6 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   allowed({ErrorKind::kBundle}, [&] {
     const edgewise::EmbedderFacts facts = edgewise::embedder_facts(*bundle);
     EXPECT(facts.dim > 0 && facts.calibration.temperature > 0.0);
+    const auto& background = facts.calibration.background;
+    EXPECT(background == nullptr || background->dim() == facts.dim);
     calibration = facts.calibration;
   });
   allowed({ErrorKind::kBundle, ErrorKind::kProfile, ErrorKind::kArgument},

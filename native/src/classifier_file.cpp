@@ -1,6 +1,8 @@
 #include "edgewise/classifier_file.hpp"
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "edgewise/bundle_writer.hpp"
 #include "edgewise/error.hpp"
@@ -69,30 +71,69 @@ SavedClassifier read_classifier(const Bundle& bundle) {
   return classifier;
 }
 
+namespace {
+
+[[noreturn]] void fail(const Bundle& embedder, const std::string& cause) {
+  throw Error(ErrorKind::kBundle, embedder.label() + ": " + cause);
+}
+
+// What the rule `background` needs: directions from two tensors, constants from the manifest.
+std::shared_ptr<const Background> read_background(const Bundle& embedder, const json& unknown) {
+  const Tensor& rows = embedder.tensor("background");
+  const Tensor& scales = embedder.tensor("background.scale");
+  if (rows.dtype != DType::kI8 || rows.shape.size() != 2 || scales.dtype != DType::kF32 ||
+      scales.shape != std::vector<std::size_t>{rows.shape[0]}) {
+    fail(embedder, "its background is not int8 of two axes with a float32 scale for each row");
+  }
+  const json& nearest = unknown.at("nearest");
+  if (!nearest.is_number_unsigned()) fail(embedder, "its background has no number of nearest");
+  const auto* const numbers = reinterpret_cast<const std::int8_t*>(rows.data);
+  const auto* const factors = reinterpret_cast<const float*>(scales.data);
+  try {
+    return std::make_shared<const Background>(
+        std::vector<std::int8_t>(numbers, numbers + rows.elements()),
+        std::vector<float>(factors, factors + scales.elements()), rows.shape[1],
+        unknown.at("share").get<double>(), nearest.get<std::size_t>());
+  } catch (const Error& error) {
+    fail(embedder, error.what());
+  }
+}
+
+// By the manifest's `unknown`: the background, or null where the best score alone is judged.
+std::shared_ptr<const Background> background_of(const Bundle& embedder, const json& unknown,
+                                                const EmbedderFacts& facts) {
+  const std::string rule = unknown.value("rule", "best_score");
+  if (rule == "best_score") return nullptr;
+  if (rule != "background") fail(embedder, "its rule is unknown here");
+  auto background = read_background(embedder, unknown);
+  if (facts.metric != Metric::kCosine || background->dim() != facts.dim) {
+    fail(embedder, "its background does not go with its metric or its dimension");
+  }
+  return background;
+}
+
+}  // namespace
+
 EmbedderFacts embedder_facts(const Bundle& embedder) {
-  const auto fail = [&](const std::string& cause) {
-    throw Error(ErrorKind::kBundle, embedder.label() + ": " + cause);
-  };
   const json manifest = parse_object(embedder.manifest(), "the manifest");
   EmbedderFacts facts;
   try {
     const json& about = manifest.at("embedder");
     const json& unknown = about.at("unknown");
-    const auto dim = about.at("dim").get<std::uint64_t>();
-    facts.dim = static_cast<std::size_t>(dim);
-    facts.calibration = {about.at("temperature").get<double>(),
-                         unknown.at("threshold").get<double>()};
-    if (unknown.value("rule", "best_score") != "best_score") fail("its rule is unknown here");
+    facts.dim = static_cast<std::size_t>(about.at("dim").get<std::uint64_t>());
     if (!metric_from(about.at("metric").get<std::string>(), facts.metric)) {
-      fail("its metric is unknown here");
+      fail(embedder, "its metric is unknown here");
     }
+    facts.calibration = {about.at("temperature").get<double>(),
+                         unknown.at("threshold").get<double>(),
+                         background_of(embedder, unknown, facts)};
   } catch (const json::exception& error) {
-    fail(std::string("the manifest says too little of the embedder: ") + error.what());
+    fail(embedder, std::string("the manifest says too little of the embedder: ") + error.what());
   }
   const Calibration& found = facts.calibration;
   if (!(found.temperature > 0.0) || !std::isfinite(found.temperature) ||
       std::isnan(found.threshold) || facts.dim == 0) {
-    fail("its embedder has constants that cannot be");
+    fail(embedder, "its embedder has constants that cannot be");
   }
   return facts;
 }

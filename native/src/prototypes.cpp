@@ -38,7 +38,7 @@ void expect_state(const ClassState& state, std::size_t dim) {
 }  // namespace
 
 Judgement judge(const double* scores, std::size_t count, const Calibration& calibration,
-                double* probabilities) {
+                double level, double* probabilities) {
   if (count == 0) fail("there is no class to choose from");
   if (!(calibration.temperature > 0.0) || !std::isfinite(calibration.temperature)) {
     fail("the temperature must be a finite number above 0");
@@ -58,7 +58,7 @@ Judgement judge(const double* scores, std::size_t count, const Calibration& cali
   }
   for (std::size_t i = 0; probabilities != nullptr && i < count; ++i) probabilities[i] /= total;
   judgement.probability = 1.0 / total;
-  judgement.unknown = best < calibration.threshold;
+  judgement.unknown = best - level < calibration.threshold;
   return judgement;
 }
 
@@ -132,14 +132,25 @@ Scores Prototypes::score(const float* embeddings, std::size_t n) const {
   return scores;
 }
 
+double Prototypes::level(const float* embedding, const Calibration& calibration,
+                         NearestBuffers& buffers) const {
+  if (calibration.background == nullptr) return 0.0;
+  if (metric_ != Metric::kCosine || calibration.background->dim() != dim_) {
+    fail("the background is of " + std::to_string(calibration.background->dim()) +
+         " numbers and for cosines, the classes are not");
+  }
+  return calibration.background->level(embedding, buffers);
+}
+
 bool Prototypes::classify(const float* embedding, const Calibration& calibration,
                           Answer& answer) const {
   expect_usable(embedding, 1);
+  const double background = level(embedding, calibration, answer.buffers);
   const std::shared_lock<std::shared_mutex> lock(mutex_);
   if (classes_.empty()) return false;
   answer.scores.clear();
   score_all(embedding, answer.scores);
-  answer.judgement = judge(answer.scores.data(), answer.scores.size(), calibration);
+  answer.judgement = judge(answer.scores.data(), answer.scores.size(), calibration, background);
   answer.score = answer.scores[answer.judgement.best];
   answer.label = classes_[answer.judgement.best]->state.label;
   return true;

@@ -2,6 +2,7 @@
 // tests/sdk/test_prototypes.py.
 #include <atomic>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,7 +77,7 @@ TEST(a_snapshot_restores_the_classes) {
 TEST(judging) {
   const double values[] = {-1.0, 0.5, 0.5};
   double probabilities[3] = {};
-  const Judgement judgement = judge(values, 3, {2.0, 0.5}, probabilities);
+  const Judgement judgement = judge(values, 3, {2.0, 0.5}, 0.0, probabilities);
   CHECK(judgement.best == 1);  // the first of equals
   CHECK(!judgement.unknown);   // the threshold itself is known
   CHECK_NEAR(judgement.probability, 1.0 / (2.0 + std::exp(-3.0)), 1e-15);
@@ -84,8 +85,60 @@ TEST(judging) {
   CHECK(probabilities[1] == judgement.probability);
   CHECK(judge(values, 3, {2.0, 0.51}).unknown);
   CHECK(!judge(values, 3, {}).unknown);
+  CHECK(judge(values, 3, {2.0, 0.4}, 0.2).unknown);    // 0.5 less 0.2
+  CHECK(!judge(values, 3, {2.0, 0.4}, -0.2).unknown);  // less than nothing in common
+  CHECK(judge(values, 3, {2.0, 0.4}, 0.2).probability == judgement.probability);
   const double far[] = {-1e300, 1e300};
   CHECK(judge(far, 2, {1e6, 0.0}).probability == 1.0);
+}
+
+TEST(a_background_is_taken_off_the_best_score) {
+  // Directions (1, 0), (0, 1) and (-1, 0), of which the two nearest count by half.
+  const std::vector<std::int8_t> rows = {127, 0, 0, 127, -127, 0};
+  const std::vector<float> scales(3, 1.0f / 127);
+  const auto background = std::make_shared<const Background>(rows, scales, 2, 0.5, 2);
+  NearestBuffers buffers;
+  const float upwards[] = {0, 5};
+  CHECK_NEAR(background->level(upwards, buffers), 0.5 * (1.0 + 0.0) / 2, 1e-6);
+  const float down_right[] = {1, -1};
+  CHECK_NEAR(background->level(down_right, buffers), 0.5 * 0.0, 1e-6);  // two of +-sqrt(0.5)
+
+  Prototypes classes(2, Metric::kCosine);
+  add(classes, "up", {0, 1});
+  Answer answer;
+  CHECK(classes.classify(upwards, {10.0, 0.74, background}, answer));
+  CHECK(!answer.judgement.unknown);
+  CHECK_NEAR(answer.score, 1.0, 1e-6);  // of the class, as without
+  CHECK(classes.classify(upwards, {10.0, 0.76, background}, answer));
+  CHECK(answer.judgement.unknown);
+  CHECK(answer.judgement.probability == 1.0);
+  CHECK(classes.classify(upwards, {10.0, 0.76}, answer));
+  CHECK(!answer.judgement.unknown);
+
+  const float three[] = {1, 0, 0};
+  Prototypes wider(3, Metric::kCosine);
+  add(wider, "a", {1, 0, 0});
+  CHECK_THROWS(wider.classify(three, {10.0, 0.0, background}, answer), "of 2 numbers");
+  Prototypes distances(2, Metric::kEuclidean);
+  add(distances, "a", {1, 0});
+  CHECK_THROWS(distances.classify(upwards, {10.0, 0.0, background}, answer), "for cosines");
+}
+
+TEST(a_background_that_cannot_be) {
+  const std::vector<std::int8_t> rows = {127, 0, 0, 127};
+  const std::vector<float> scales(2, 1.0f / 127);
+  const float nan = std::nanf("");
+  CHECK_THROWS(Background({}, {}, 2, 0.5, 1), "0 directions has no 1 nearest");
+  CHECK_THROWS(Background(rows, scales, 0, 0.5, 1), "numbers for each direction");
+  CHECK_THROWS(Background(rows, scales, 3, 0.5, 1), "numbers for each direction");
+  CHECK_THROWS(Background(rows, {1.0f / 127}, 2, 0.5, 1), "numbers for each direction");
+  CHECK_THROWS(Background(rows, {1.0f / 127, nan}, 2, 0.5, 1), "direction 1 of the background");
+  CHECK_THROWS(Background(rows, {1.0f, 1.0f}, 2, 0.5, 1), "not of unit length");
+  CHECK_THROWS(Background(rows, scales, 2, 1.0, 1), "share");
+  CHECK_THROWS(Background(rows, scales, 2, -0.1, 1), "share");
+  CHECK_THROWS(Background(rows, scales, 2, nan, 1), "share");
+  CHECK_THROWS(Background(rows, scales, 2, 0.5, 0), "has no 0 nearest");
+  CHECK_THROWS(Background(rows, scales, 2, 0.5, 3), "has no 3 nearest");
 }
 
 TEST(bad_input) {

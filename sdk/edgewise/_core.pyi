@@ -402,6 +402,24 @@ def resize(images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     """
 
 @final
+class Background:
+    """Directions of the classes that an embedder learnt from: what any picture is somewhat like."""
+
+    def __init__(
+        self, rows: NDArray[np.int8], scales: NDArray[np.float32], share: float, nearest: int
+    ) -> None:
+        """Row i of `rows` (N, dim) times scale i, (N,), is a unit vector.
+
+        `ArgumentError` for other shapes or dtypes, rows of another length, a share that is not from
+        0 to below 1, and a `nearest` that is not 1 to N.
+        """
+
+    @property
+    def dim(self) -> int: ...
+    def level(self, embeddings: ArrayLike) -> NDArray[np.float64]:
+        """(N,): the share times the mean of the nearest cosines, as `nearest` computes them."""
+
+@final
 class Prototypes:
     """Few-shot classes, each the mean of its examples' embeddings. They may change at any time."""
 
@@ -436,11 +454,17 @@ class Prototypes:
         """(labels, scores (N, C)) of embeddings (N, dim): cosine, or minus squared distance."""
 
     def classify(
-        self, embeddings: ArrayLike, temperature: float, threshold: float
+        self,
+        embeddings: ArrayLike,
+        temperature: float,
+        threshold: float,
+        background: Background | None = None,
     ) -> tuple[list[str], list[float], list[bool]] | None:
         """What `judge` says of `score`: the best label of each, its probability, unknown or not.
 
-        None when there are no classes.
+        With a background, its level is taken off the best score before that is held against the
+        threshold; `ArgumentError` for one of another dim, or where scores are no cosines. None when
+        there are no classes.
         """
 
 def judge(

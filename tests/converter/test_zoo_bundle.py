@@ -215,7 +215,7 @@ def test_the_command(small: SmallZoo, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "states no permissive licence" in capsys.readouterr().err
     given = ["--any-licence", "--temperature", "30", "--threshold", "0.5"]
     assert cli.main([*words, "--entries", str(names), *given]) == 0
-    assert ModelZoo(output).load(0).calibration == (30.0, 0.5)
+    assert ModelZoo(output).load(0).calibration == (30.0, 0.5, None)
     write_a_space(space, "default")
     by_hand = write_embedder(tmp_path / "other.safetensors")
     other = [*words, "--entries", str(names), "--embedder", str(by_hand)]

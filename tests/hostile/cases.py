@@ -178,7 +178,48 @@ def embedders() -> list[Case]:
         "another dimension": put("embedder", "dim", 17),
         "a network of noise": swap("embedder.float32.onnx", b"no network" * 50),
     }
-    return changed("embedder.safetensors", cases)
+    return [*changed("embedder.safetensors", cases), *backgrounds()]
+
+
+def backgrounds() -> list[Case]:
+    """Embedders whose background cannot be, or not with them."""
+    rule = "embedder.unknown"
+    cases: dict[str, Change] = {
+        **{
+            f"a share of {value}": put(rule, "share", value)
+            for value in (1, -0.1, 1e300, "x", None)
+        },
+        **{
+            f"the nearest {count}": put(rule, "nearest", count)
+            for count in (0, -1, 7, 10**30, 2.5, "3", None, True)
+        },
+        "no share and no nearest": put(
+            "embedder", "unknown", {"rule": "background", "threshold": 0}
+        ),
+        "no background": drop("background"),
+        "no scales of a background": drop("background.scale"),
+        **{
+            f"a background of {value}": poke("background.scale", 1, value)
+            for value in (NAN, INF, 0, -0.01, 1e30)
+        },
+        "a background of nothing": swap("background", np.zeros((6, 16), np.int8)),
+        "a background without rows": _no_background,
+        "a background of another dimension": swap("background", np.ones((6, 17), np.int8)),
+        "a background of one axis": swap("background", np.ones(96, np.int8)),
+        "a background of no axis": swap("background", np.array(1, np.int8)),
+        "a background of floats": swap("background", np.ones((6, 16), np.float32)),
+        "a background of text": swap("background", b"x" * 96),
+        "fewer scales": swap("background.scale", np.ones(5, np.float32)),
+        "scales in double precision": swap("background.scale", np.ones(6)),
+        "distances beside a background": put("embedder", "metric", "euclidean"),
+    }
+    return changed("background.safetensors", cases)
+
+
+def _no_background(_: Manifest, tensors: Tensors) -> None:
+    """Rows and scales agree that there is nothing."""
+    tensors["background"] = tensors["background"][:0]
+    tensors["background.scale"] = tensors["background.scale"][:0]
 
 
 def zoos() -> list[Case]:

@@ -122,6 +122,7 @@ def test_one_clear_error(case: str, tmp_path: Path) -> None:
         ("profile", "device.profile"),
         ("classifier", "things.classifier"),
         ("embedder", "embedder.safetensors"),
+        ("embedder", "background.safetensors"),
         ("zoo", "zoo.safetensors"),
         ("prior", "latency.safetensors"),
     ],

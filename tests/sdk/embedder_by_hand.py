@@ -22,6 +22,7 @@ UINT8 = 2
 PIXELS = SIDE * SIDE * 3
 SCALE = 100.0
 THRESHOLD = 0.9
+SHARE, NEAREST, BACKGROUND_THRESHOLD = 0.6, 3, 0.45
 
 ABOUT: dict[str, Any] = {
     "dim": DIM,
@@ -36,6 +37,14 @@ ABOUT: dict[str, Any] = {
 def weights(seed: int = 0) -> NDArray[np.float32]:
     """(PIXELS, DIM)"""
     return np.random.default_rng(seed).normal(0, 0.01, (PIXELS, DIM)).astype(np.float32)
+
+
+def directions(seed: int = 1, count: int = 6) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Rows (count, DIM) and scales (count,) of unit vectors without negative numbers."""
+    drawn = np.random.default_rng(seed).uniform(0, 1, (count, DIM))
+    units = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    scales = (units.max(axis=1) / 127).astype(np.float32)
+    return np.round(units / scales[:, None]).astype(np.int8), scales
 
 
 def embedding(images: NDArray[np.uint8], seed: int = 0) -> NDArray[np.float64]:
@@ -85,11 +94,11 @@ def write_embedder(
     about: Mapping[str, Any] | None = None,
     *,
     seed: int = 0,
-    tensors: Mapping[str, bytes] | None = None,
+    tensors: Mapping[str, NDArray[Any] | bytes] | None = None,
     **manifest: Any,
 ) -> Path:
     """Write the bundle; `about` replaces entries of its manifest's `embedder`."""
-    found = {
+    found: dict[str, NDArray[Any] | bytes] = {
         "embedder.float32.onnx": network(weights(seed), onnx.FLOAT),
         "embedder.int8.onnx": network(weights(seed) * np.float32(0.5), UINT8),
         **(tensors or {}),
@@ -97,3 +106,19 @@ def write_embedder(
     whole = {"embedder": {**ABOUT, **(about or {})}, **manifest}
     write_bundle(path, kind="embedder", name="by hand", manifest=whole, tensors=found)
     return path
+
+
+def write_with_background(path: Path, **unknown: Any) -> Path:
+    """The same bundle, but with a background for the unknown; `unknown` replaces entries."""
+    rule = {
+        "rule": "background",
+        "threshold": BACKGROUND_THRESHOLD,
+        "share": SHARE,
+        "nearest": NEAREST,
+    }
+    rows, scales = directions()
+    return write_embedder(
+        path,
+        {"unknown": {**rule, **unknown}},
+        tensors={"background": rows, "background.scale": scales},
+    )

@@ -106,6 +106,60 @@ def test_a_relation_module_that_cannot_be(path: Path, tmp_path: Path) -> None:
         sdk.FewShotClassifier(without, head="relation")
 
 
+def levels(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(N,) that the background takes off, in float64."""
+    rows, scales = by_hand.directions()
+    found = by_hand.embedding(images)
+    units = found / np.linalg.norm(found, axis=1, keepdims=True)
+    cosines = np.sort(units @ (rows * scales[:, None].astype(np.float64)).T, axis=1)
+    return np.asarray(by_hand.SHARE * cosines[:, -by_hand.NEAREST :].mean(axis=1))
+
+
+def best_cosines(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(N,) with the directions of the colours, in float64."""
+
+    def unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
+
+    means = [unit(by_hand.embedding(pictures(label, 3, 1))).mean(axis=0) for label in COLOURS]
+    best = (unit(by_hand.embedding(images)) @ unit(np.array(means)).T).max(axis=1)
+    return np.asarray(best)
+
+
+def test_the_background_of_a_bundle_is_taken_off(path: Path, tmp_path: Path) -> None:
+    asked = np.random.default_rng(3).integers(0, 256, (60, 1, 1, 3)).astype(np.uint8)
+    asked = np.concatenate([questions(), asked.repeat(SIDE, 1).repeat(SIDE, 2)])
+    judged = np.sort(best_cosines(asked) - levels(asked))
+    threshold = float(judged[20:22].mean())  # far from any, for 8 bits
+    other = by_hand.write_with_background(tmp_path / "b.safetensors", threshold=threshold)
+    found, plain = shown(other).predict(asked), shown(path).predict(asked)
+    clear = np.abs(best_cosines(asked) - levels(asked) - threshold) > 0.005
+    assert clear.sum() > 50
+    expected = best_cosines(asked) - levels(asked) < threshold
+    assert found.is_unknown[clear].tolist() == expected[clear].tolist()
+    assert found.label.tolist() == plain.label.tolist()
+    assert found.probability.tolist() == plain.probability.tolist()
+
+    shown(other).save(tmp_path / "kept")
+    kept = Bundle.open(tmp_path / "kept")
+    assert set(kept.names()) == {"examples", "sums"}  # the background is the embedder's
+    again = sdk.FewShotClassifier.load(tmp_path / "kept").predict(asked)
+    assert again.is_unknown.tolist() == found.is_unknown.tolist()
+    with pytest.raises(BundleError, match="made with another embedder"):
+        sdk.FewShotClassifier.load(tmp_path / "kept", embedder=path)
+
+
+def test_only_prototypes_of_an_embedder_have_a_background(tmp_path: Path) -> None:
+    rule = {"rule": "background", "threshold": 0.5, "share": 0.5, "nearest": 1}
+    relation = by_hand.write_embedder(
+        tmp_path / "r.safetensors",
+        tensors={"relation.float32.onnx": by_hand.relation()},
+        relation={"temperature": 5.0, "unknown": rule},
+    )
+    with pytest.raises(BundleError, match="relation has a rule or constants unknown here"):
+        sdk.FewShotClassifier(relation, head="relation")
+
+
 def test_precisions_are_different_models(path: Path) -> None:
     (image,) = pictures("red", 1, 0)
     rows = {

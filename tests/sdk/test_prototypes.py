@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from edgewise import _core
 from edgewise.errors import ArgumentError
 
+from .test_nearest import index
+from .test_nearest import twin as nearest_twin
+
 METRICS = ["cosine", "euclidean"]
 DIM = 37
 
@@ -102,6 +105,61 @@ def test_classifying_is_scoring_and_judging(metric: str) -> None:
     assert classes.classify(queries, 3.5, threshold) == expected
     assert classes.classify(queries[:0], 3.5, threshold) == ([], [], [])
     assert _core.Prototypes(DIM, metric).classify(queries, 3.5, threshold) is None
+
+
+@pytest.mark.parametrize(("share", "nearest"), [(0.7, 10), (0.3, 1), (0.99, 25), (0.0, 5)])
+def test_the_background_is_taken_off_the_best_score(share: float, nearest: int) -> None:
+    classes, twin = filled("cosine")
+    rows, scales = index(25, DIM, 4)
+    background = _core.Background(rows, scales, share, nearest)
+    queries = 3 * embeddings(50, 8)
+    expected = np.array([share * nearest_twin(rows, scales, q, nearest)[1].mean() for q in queries])
+    levels = background.level(queries)
+    np.testing.assert_allclose(levels, expected, rtol=1e-6, atol=1e-7)
+    # And what the directions themselves say, but for 8 bits.
+    cosines = np.sort(unit(queries.astype(float)) @ (rows * scales[:, None].astype(float)).T)
+    np.testing.assert_allclose(levels, share * cosines[:, -nearest:].mean(axis=1), atol=0.01)
+
+    judged = twin.scores(queries).max(axis=1) - expected
+    threshold = float(np.sort(judged)[19:21].mean())
+    plain, found = (classes.classify(queries, 3.5, threshold, each) for each in (None, background))
+    assert plain is not None
+    assert found is not None
+    assert found[:2] == plain[:2]  # labels and probabilities are of the classes alone
+    assert found[2] == (judged < threshold).tolist()
+    assert sum(found[2]) == 20
+    assert (found[2] == plain[2]) == (share == 0)
+
+
+def test_a_background_that_cannot_be() -> None:
+    rows, scales = index(4, DIM, 1)
+    bad: list[tuple[tuple[object, ...], str]] = [
+        ((rows.astype(np.int16), scales, 0.5, 1), "int8 of shape"),
+        ((rows[0], scales, 0.5, 1), "int8 of shape"),
+        ((rows, scales.astype(np.float64), 0.5, 1), "float32 scales"),
+        ((rows, scales[:3], 0.5, 1), "float32 scales"),
+        ((rows, scales * 2, 0.5, 1), "direction 0 .* not of unit length"),
+        ((rows, np.where(scales == scales[2], np.nan, scales), 0.5, 1), "direction 2"),
+        ((rows, scales, 1.0, 1), "share"),
+        ((rows, scales, np.nan, 1), "share"),
+        ((rows, scales, 0.5, 0), "has no 0 nearest"),
+        ((rows, scales, 0.5, 5), "has no 5 nearest"),
+    ]
+    for arguments, message in bad:
+        with pytest.raises(ArgumentError, match=message):
+            _core.Background(*arguments)  # type: ignore[arg-type]
+    background = _core.Background(rows, scales, 0.5, 2)
+    with pytest.raises(ArgumentError, match=r"shape \(N, 37\) here"):
+        background.level(embeddings(1, 0, 36))
+    with pytest.raises(ArgumentError, match="not finite"):
+        background.level(np.full((1, DIM), np.nan))
+    distances = _core.Prototypes(DIM, "euclidean")
+    distances.add("a", embeddings(1, 0))
+    wider = _core.Prototypes(DIM + 1, "cosine")
+    wider.add("a", embeddings(1, 0, DIM + 1))
+    for classes in (distances, wider):
+        with pytest.raises(ArgumentError, match="background is of 37 numbers and for cosines"):
+            classes.classify(embeddings(1, 0, classes.dim), 1.0, 0.0, background)
 
 
 def test_examples_one_by_one_are_examples_at_once(metric: str) -> None:

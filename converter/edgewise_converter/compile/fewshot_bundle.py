@@ -26,10 +26,13 @@ from edgewise_converter.compile.parity import Parity
 from edgewise_converter.compile.quantise import on_grid, quantise
 from edgewise_converter.compile.tflite import tflite_model
 from edgewise_converter.compile.tflite_int8 import int8_tflite_model
+from edgewise_converter.compile.zoo_bundle import quantised_rows
+from edgewise_converter.fewshot.background import choose_background, class_directions
 from edgewise_converter.fewshot.base_classes import Base
 from edgewise_converter.fewshot.crops import resize
 from edgewise_converter.fewshot.embedder import SIDE, Embedder, FinishedEmbedder
 from edgewise_converter.fewshot.embedder_calibration import (
+    Doubles,
     Part,
     auroc,
     calibration_error,
@@ -37,6 +40,7 @@ from edgewise_converter.fewshot.embedder_calibration import (
     finishes,
     fit_temperature,
     fit_threshold,
+    full_cosine,
     kept_and_rejected,
     known_scores,
 )
@@ -44,6 +48,7 @@ from edgewise_converter.fewshot.embedder_scores import Embed, embed_pictures
 from edgewise_converter.fewshot.embedder_weights import norm_tensors
 
 _BASE_PICTURES = 40  # of each training class, for the centre
+_BACKGROUND_PICTURES = 100  # of each training class, for its direction
 _CALIBRATION = 256  # pictures of training classes of each set, for the ranges of int8
 _BATCH = 64
 _SHOTS = 5  # labelled pictures of a class that temperature and threshold are set for
@@ -73,6 +78,22 @@ class Compiled:
     files: Mapping[str, bytes]
     borrowed: Mapping[str, Borrowed]
     parity: Mapping[str, list[Parity]]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How scores become probabilities, and what is unknown.
+
+    Attributes:
+        constants: the manifest's `embedder` entries: temperature and rule.
+        tensors: the background, where the rule has one.
+        metrics: what they give on validation classes, by benchmark; under `best_score` what its
+            own best threshold would give without a background.
+    """
+
+    constants: Mapping[str, Any]
+    tensors: Mapping[str, NDArray[Any]]
+    metrics: Mapping[str, Any]
 
 
 def finish(embedder: Embedder, bases: Sequence[Base]) -> tuple[FinishedEmbedder, dict[str, Any]]:
@@ -162,31 +183,56 @@ def calibration_batches(bases: Sequence[Base], seed: int) -> list[Tensor]:
     return [pixels[at : at + _BATCH] for at in range(0, len(pixels), _BATCH)]
 
 
-def calibrate(graph: Graph, bases: Sequence[Base]) -> tuple[dict[str, Any], Any]:
-    """Temperature and threshold by validation classes.
+def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
+    """Temperature, background and threshold by validation classes.
 
     Args:
         graph: what the float models compute.
         bases: what the embedder was trained on.
-
-    Returns:
-        The manifest's `embedder` entries, and what they give on those classes.
     """
-    parts = validation_parts(partial(run_graph, graph), bases)
-    pairs = [known_scores(part, _SHOTS) for part in parts]
-    temperature = fit_temperature([known for known, _ in pairs])
-    threshold = fit_threshold(pairs)
-    metrics = {}
-    for base, (known, unknown) in zip(bases, pairs, strict=True):
-        kept, rejected = kept_and_rejected(known, unknown, threshold)
-        metrics[base.benchmark.name] = {
-            "calibration_error": round(calibration_error(known, temperature), 4),
-            "auroc": round(auroc(known, unknown), 4),
-            "known_kept": round(kept, 4),
-            "unknown_rejected": round(rejected, 4),
+    embed = partial(run_graph, graph)
+    parts = validation_parts(embed, bases)
+    rows, scales = quantised_rows(base_directions(embed, bases))
+    background = choose_background(rows, scales, parts, _SHOTS)
+    plain = [known_scores(part, _SHOTS) for part in parts]
+    rate = full_cosine if background is None else background.rate
+    judged = [known_scores(part, _SHOTS, rate=rate) for part in parts]
+    temperature = fit_temperature([known for known, _ in plain])
+    thresholds = fit_threshold(judged), fit_threshold(plain)
+    metrics = {
+        base.benchmark.name: {
+            "calibration_error": round(calibration_error(scores[0], temperature), 4),
+            **rejection(*less, thresholds[0]),
+            "best_score": rejection(*scores, thresholds[1]),
         }
-    rule = {"rule": "best_score", "threshold": threshold, "shots": _SHOTS}
-    return {"temperature": temperature, "unknown": rule}, metrics
+        for base, scores, less in zip(bases, plain, judged, strict=True)
+    }
+    rule = {"rule": "best_score"} if background is None else background.rule()
+    unknown = {**rule, "threshold": thresholds[0], "shots": _SHOTS}
+    return Calibrated(
+        {"temperature": temperature, "unknown": unknown},
+        {} if background is None else background.tensors(),
+        metrics,
+    )
+
+
+def base_directions(embed: Embed, bases: Sequence[Base]) -> NDArray[np.float32]:
+    """(B, D): the direction of each class that the embedder learnt from, of unit length."""
+    found = []
+    for base in bases:
+        rows = [each[:_BACKGROUND_PICTURES] for each in base.rows]
+        found.append(class_directions(Part(*embed_pictures(embed, base.benchmark, rows))))
+    return np.concatenate(found)
+
+
+def rejection(known: Doubles, unknown: Doubles, threshold: float) -> dict[str, float]:
+    """How well scores of known and of unknown queries are told apart."""
+    kept, rejected = kept_and_rejected(known, unknown, threshold)
+    return {
+        "auroc": round(auroc(known, unknown), 4),
+        "known_kept": round(kept, 4),
+        "unknown_rejected": round(rejected, 4),
+    }
 
 
 def write_embedder(
@@ -194,7 +240,7 @@ def write_embedder(
     compiled: Compiled,
     bases: Sequence[Base],
     *,
-    constants: Mapping[str, Any],
+    calibrated: Calibrated,
     metrics: Mapping[str, Any],
     about: Mapping[str, Any],
 ) -> None:
@@ -204,8 +250,8 @@ def write_embedder(
         path: of the file.
         compiled: the models.
         bases: what it was trained on.
-        constants: temperature and rule for the unknown.
-        metrics: measured on validation classes.
+        calibrated: temperature and rule for the unknown.
+        metrics: what else was measured on validation classes.
         about: seed, command, size, versions.
     """
     dim = compiled.finished.embedder.widths.dim
@@ -217,6 +263,7 @@ def write_embedder(
         **about,
         "metrics": {
             **metrics,
+            "validation": calibrated.metrics,
             "parity": {
                 name: [each.as_json() for each in found] for name, found in compiled.parity.items()
             },
@@ -225,13 +272,14 @@ def write_embedder(
             "dim": dim,
             "image": [SIDE, SIDE, 3],
             "metric": "cosine",
-            **constants,
+            **calibrated.constants,
             "weights": ["float32", "int8"],
         },
     }
     tensors: dict[str, NDArray[Any] | bytes] = {
         **compiled.files,
         **norm_tensors(compiled.finished.embedder),
+        **calibrated.tensors,
     }
     write_bundle(
         path,

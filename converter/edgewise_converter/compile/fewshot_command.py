@@ -67,7 +67,7 @@ def _compile(arguments: argparse.Namespace) -> int:
     bases = open_bases(arguments.data, arguments.cache)
     finished, chosen = finish(embedder, bases)
     compiled = compile_embedder(finished, bases, arguments.seed)
-    constants, metrics = calibrate(compiled.graph, bases)
+    calibrated = calibrate(compiled.graph, bases)
     about = {
         "size": training["size"],
         "seed": arguments.seed,
@@ -81,16 +81,16 @@ def _compile(arguments: argparse.Namespace) -> int:
         arguments.output,
         compiled,
         bases,
-        constants=constants,
-        metrics={"finish": chosen, "validation": metrics},
+        calibrated=calibrated,
+        metrics={"finish": chosen},
         about=about,
     )
     if arguments.stock:
         files = standalone_files(compiled, bases, arguments.seed)
-        _write_stock(arguments.stock, files, constants["temperature"])
+        _write_stock(arguments.stock, files, calibrated.constants["temperature"])
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
-    print(f"finish: {chosen['chosen']}; temperature {constants['temperature']:.2f}")
-    for name, found in metrics.items():
+    print(f"finish: {chosen['chosen']}; {calibrated.constants}")
+    for name, found in calibrated.metrics.items():
         print(f"{name}, validation classes: {found}")
     return 0
 

@@ -3,9 +3,9 @@
 * The finish (root, centre) is the one with which validation episodes go best.
 * The temperature makes softmax(temperature × cosine) a probability: least negative log likelihood
   (Guo et al. 2017, arXiv 1706.04599, section 4.2), of episodes with five pictures a class.
-* A picture is of no known class when its best cosine is below a threshold: the one at which known
-  pictures kept and unknown ones rejected are most in the mean, with five known and five unknown
-  classes of five pictures each.
+* A picture is of no known class when its best cosine, less what ``background`` takes off, is below
+  a threshold: the one at which known pictures kept and unknown ones rejected are most in the mean,
+  with five known and five unknown classes of five pictures each.
 """
 
 from __future__ import annotations

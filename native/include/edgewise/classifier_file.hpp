@@ -31,10 +31,10 @@ SavedClassifier read_classifier(const Bundle& bundle);
 struct EmbedderFacts {
   std::size_t dim = 0;
   Metric metric = Metric::kCosine;
-  Calibration calibration;
+  Calibration calibration;  // with the bundle's background, where its rule is that
 };
 
-// Error(kBundle) when the manifest lacks them or they cannot be.
+// Error(kBundle) when the bundle lacks them or they cannot be.
 EmbedderFacts embedder_facts(const Bundle& embedder);
 
 }  // namespace edgewise

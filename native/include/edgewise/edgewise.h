@@ -308,7 +308,8 @@ typedef struct edgewise_classifier_options {
 EDGEWISE_API edgewise_status edgewise_classifier_create(const edgewise_classifier_options* options,
                                                         edgewise_classifier** classifier);
 
-/* An empty classifier with the constants that an embedder bundle was calibrated to. `precision`
+/* An empty classifier with the constants that an embedder bundle was calibrated to, and with the
+ * background that it tells unknown pictures by, where it has one. `precision`
  * names its model that gives the embeddings, "float32" or "int8"; it is noted in saved files. */
 EDGEWISE_API edgewise_status edgewise_classifier_create_for(const edgewise_bundle* embedder,
                                                             const char* precision,
@@ -340,7 +341,8 @@ typedef struct edgewise_classification {
   size_t struct_size; /* sizeof(edgewise_classification) */
   double probability; /* of the best class, if the picture is of one of the classes */
   double score;       /* of the best class */
-  int32_t is_unknown; /* 1 when the score is below the threshold: like none of the classes */
+  int32_t is_unknown; /* 1 when like none of the classes: the score, less what the embedder bundle's
+                         background takes off where it has one, is below the threshold */
 } edgewise_classification;
 
 #define EDGEWISE_CLASSIFICATION_INIT {sizeof(edgewise_classification), 0.0, 0.0, 0}
@@ -359,9 +361,9 @@ EDGEWISE_API edgewise_status edgewise_classifier_classify(const edgewise_classif
 EDGEWISE_API edgewise_status edgewise_classifier_save(const edgewise_classifier* classifier,
                                                       const char* path);
 
-/* Reads what edgewise_classifier_save, or the Python package (head "prototype"), wrote. Temperature
- * and threshold come from `embedder`, which must be the bundle that it was made with; NULL opens it
- * where the file says that it lies. */
+/* Reads what edgewise_classifier_save, or the Python package (head "prototype"), wrote. Temperature,
+ * threshold and background come from `embedder`, which must be the bundle that it was made with; NULL
+ * opens it where the file says that it lies. */
 EDGEWISE_API edgewise_status edgewise_classifier_load(const char* path,
                                                       const edgewise_bundle* embedder,
                                                       edgewise_classifier** classifier);

@@ -350,7 +350,8 @@ class Classifier {
     detail::check(edgewise_classifier_create(&read, &handle));
     handle_.reset(handle);
   }
-  // With the constants of an embedder bundle, whose model of that precision gives the embeddings.
+  // With the constants and the background, if any, of an embedder bundle, whose model of that precision
+  // gives the embeddings.
   Classifier(const Bundle& embedder, const char* precision) {
     edgewise_classifier* handle = nullptr;
     detail::check(edgewise_classifier_create_for(embedder.get(), precision, &handle));

@@ -25,6 +25,13 @@ struct Neighbour {
   float cosine = 0.0f;
 };
 
+// What a search works with. Kept from one to the next, so that searching allocates nothing once it has
+// grown to the dimension and to k.
+struct NearestBuffers {
+  std::vector<std::int16_t> query;  // rounded
+  std::vector<Neighbour> found;     // the answer
+};
+
 // The `k` rows of the largest cosine with `query` (dim), best first; of equal ones that of the lower
 // number first. Fewer where fewer may be taken: with `mask` (count), only rows where it is not 0.
 // The query may have any length; it is rounded to 8 bits too: q = round(127 * query / largest), and
@@ -34,5 +41,9 @@ struct Neighbour {
 // Thread-safety: none needed, it only reads.
 std::vector<Neighbour> nearest(const IndexView& index, const float* query, std::size_t k,
                                const std::uint8_t* mask = nullptr);
+
+// The same; the answer is in buffers.found.
+void nearest(const IndexView& index, const float* query, std::size_t k, const std::uint8_t* mask,
+             NearestBuffers& buffers);
 
 }  // namespace edgewise

@@ -17,6 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "edgewise/background.hpp"
+
 namespace edgewise {
 
 // How near an embedding is to a class.
@@ -28,8 +30,10 @@ enum class Metric {
 // Constants that the host set on classes that were in no training, for one embedder.
 struct Calibration {
   double temperature = 1.0;  // probabilities are softmax(temperature * score)
-  // A picture is of no known class when its best score is below this.
+  // A picture is of no known class when its best score, less the level of the background where there
+  // is one, is below this.
   double threshold = -std::numeric_limits<double>::infinity();
+  std::shared_ptr<const Background> background = nullptr;  // for kCosine only
 };
 
 struct Judgement {
@@ -38,11 +42,11 @@ struct Judgement {
   bool unknown = false;
 };
 
-// Judges one picture by its `count` scores, at least one. With `probabilities`, the softmax is
-// written there. Error(kArgument) when there is no score or one is not finite, the temperature is
-// not a finite number above 0, or the threshold is NaN.
+// Judges one picture by its `count` scores, at least one, and by the level of the background. With
+// `probabilities`, the softmax is written there. Error(kArgument) when there is no score or one is not
+// finite, the temperature is not a finite number above 0, or the threshold is NaN.
 Judgement judge(const double* scores, std::size_t count, const Calibration& calibration,
-                double* probabilities = nullptr);
+                double level = 0.0, double* probabilities = nullptr);
 
 // What is kept of a class.
 struct ClassState {
@@ -58,12 +62,13 @@ struct Scores {
 };
 
 // The answer to one embedding. Kept from one call to the next, so that classifying allocates nothing
-// once it has grown to the number of classes and the longest label.
+// once it has grown to the number of classes, the longest label and the background.
 struct Answer {
   Judgement judgement;
   double score = 0.0;          // of the best class
   std::string label;           // of the best class
   std::vector<double> scores;  // (C)
+  NearestBuffers buffers;      // what the background is searched with
 };
 
 // Classes that grow and go while they are used. Adding an example costs O(dim), whatever the number
@@ -93,8 +98,13 @@ class Prototypes {
   // Scores of `n` embeddings (n, dim). Error(kArgument) as for `add`, but n may be 0.
   Scores score(const float* embeddings, std::size_t n) const;
 
+  // The level of the background for one embedding (dim); 0 without one. Error(kArgument) as for `score`,
+  // and for a background of another dim or beside another metric than kCosine.
+  double level(const float* embedding, const Calibration& calibration,
+               NearestBuffers& buffers) const;
+
   // Scores one embedding (dim) and judges it. False when there are no classes. Error(kArgument) as
-  // for `score` and `judge`.
+  // for `level` and `judge`.
   bool classify(const float* embedding, const Calibration& calibration, Answer& answer) const;
 
  private:

@@ -1,4 +1,4 @@
-// What the tests of the C interface share: the shipped bundles, and a device.
+// What the tests of the C interface share: the shipped bundles, one more, and a device.
 #pragma once
 
 #include <cmath>
@@ -14,6 +14,12 @@ inline std::string shipped(const std::string& name) {
 
 inline edgewise::Bundle latency_bundle(const std::string& space = "nasbench201") {
   return edgewise::Bundle::open(shipped(space), "latency");
+}
+
+// An embedder of 16 numbers whose rule for the unknown is the background (tests/fixtures/write.py).
+inline edgewise::Bundle background_bundle() {
+  return edgewise::Bundle::open(EDGEWISE_TEST_FIXTURES "/0.1.0/background.safetensors",
+                                "embedder");
 }
 
 // A device without noise: 1 ms, and 1 ms for every 20 million operations.

@@ -91,22 +91,25 @@ TEST(predicting_allocates_nothing) {
 }
 
 TEST(classifying_allocates_nothing) {
-  constexpr std::size_t kDim = 256;
   edgewise::ClassifierOptions options;
-  options.dim = kDim;
+  options.dim = 256;
   options.temperature = 10.0;
-  edgewise::Classifier classifier(options);
-  for (std::size_t i = 0; i < 100; ++i) {
-    const std::string label = "a class with a long name, number " + std::to_string(i);
-    classifier.add(label, unit(kDim, i).data());
+  edgewise::Classifier own(options);
+  edgewise::Classifier with_background(background_bundle(), "float32");
+  for (edgewise::Classifier* classifier : {&own, &with_background}) {
+    const std::size_t dim = classifier->dim();
+    for (std::size_t i = 0; i < 100; ++i) {
+      const std::string label = "a class with a long name, number " + std::to_string(i);
+      classifier->add(label, unit(dim, i % dim).data());
+    }
+    const std::vector<float> query = unit(dim, 7);
+    char label[128];
+    CHECK(when_warm([&] {
+            edgewise_classification found = EDGEWISE_CLASSIFICATION_INIT;
+            CHECK(edgewise_classifier_classify(classifier->get(), query.data(), label,
+                                               sizeof label, &found) == EDGEWISE_OK);
+          }) == 0);
   }
-  const std::vector<float> query = unit(kDim, 7);
-  char label[128];
-  CHECK(when_warm([&] {
-          edgewise_classification found = EDGEWISE_CLASSIFICATION_INIT;
-          CHECK(edgewise_classifier_classify(classifier.get(), query.data(), label, sizeof label,
-                                             &found) == EDGEWISE_OK);
-        }) == 0);
 }
 
 CHECK_MAIN

@@ -234,6 +234,25 @@ TEST(classifying) {
   CHECK_THROWS(edgewise::Classifier(options), "temperature");
 }
 
+TEST(the_background_of_an_embedder_is_taken_off_the_score) {
+  const TemporaryFile file("background");
+  edgewise::Classifier classifier(background_bundle(), "float32");
+  classifier.add("a", unit(classifier.dim(), 0).data());
+  CHECK(!classifier.classify(unit(classifier.dim(), 0).data()).is_unknown);
+  std::vector<float> common(classifier.dim(), 1.0f);  // near the class, and near everything
+  common[0] = 3.0f;
+  const auto found = classifier.classify(common.data());
+  CHECK_NEAR(found.score, 3.0 / std::sqrt(24.0), 1e-6);  // above the threshold of 0.45
+  CHECK(found.probability == 1.0);
+  CHECK(found.is_unknown);
+  classifier.save(file.path());
+  CHECK(edgewise::Classifier::load(file.path()).classify(common.data()).is_unknown);
+  edgewise::ClassifierOptions options;  // embeddings of the caller's own kind have none
+  options.dim = classifier.dim();
+  options.threshold = 0.45;
+  CHECK(!edgewise::Classifier::load(file.path(), options).classify(common.data()).is_unknown);
+}
+
 TEST(a_classifier_file_is_the_classifier) {
   const TemporaryFile file("classifier");
   three_classes().save(file.path());

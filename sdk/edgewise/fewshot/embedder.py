@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .. import _core
 from ..arguments import positive_int
 from ..bundle import Bundle
 from ..errors import ArgumentError, BundleError, RuntimeUnavailableError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "int8")
 METRICS = ("cosine", "euclidean")
-_RULE = "best_score"
+_BEST_SCORE, _BACKGROUND = "best_score", "background"
+"""Rules: the best score is held against the threshold as it is, or less the background's level."""
 _LARGEST = 1 << 16  # of a picture's side, or numbers of an embedding
 
 
@@ -30,7 +32,10 @@ class Calibration(NamedTuple):
     temperature: float
     """Probabilities are softmax(temperature * score)."""
     threshold: float
-    """A picture whose best score is below this is of no known class."""
+    """A picture whose best score, less the background's level, is below this is of no known
+    class."""
+    background: _core.Background | None = None
+    """What any picture is somewhat like; None: the best score is taken as it is."""
 
 
 class Network(Protocol):
@@ -155,14 +160,37 @@ def calibration_of(bundle: Bundle, head: str) -> Calibration:
     about = bundle.manifest.get(head)
     try:
         unknown = about["unknown"]  # type: ignore[index]
-        rule = unknown.get("rule", _RULE)
+        rule = unknown.get("rule", _BEST_SCORE)
         found = Calibration(float(about["temperature"]), float(unknown["threshold"]))  # type: ignore[index]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{bundle.path}: the manifest's {head} has no usable calibration ({error!r})"
         ) from error
-    if rule != _RULE or not 0 < found.temperature < math.inf or math.isnan(found.threshold):
+    # Only embedders have classes that they learnt from beside them.
+    rules = (_BEST_SCORE, _BACKGROUND) if head == "embedder" else (_BEST_SCORE,)
+    if rule not in rules or not 0 < found.temperature < math.inf or math.isnan(found.threshold):
         raise BundleError(f"{bundle.path}: {head} has a rule or constants unknown here: {about}")
+    if rule == _BACKGROUND:
+        found = found._replace(background=_background(bundle, about))  # type: ignore[arg-type]
+    return found
+
+
+def _background(bundle: Bundle, about: dict[str, Any]) -> _core.Background:
+    """What the rule `background` needs; BundleError when it cannot be, or not with the rest."""
+    unknown = about["unknown"]
+    rows, scales = bundle.tensor("background"), bundle.tensor("background.scale")
+    try:
+        nearest, share = unknown["nearest"], float(unknown["share"])
+        if type(nearest) is not int or not 1 <= nearest <= len(rows):
+            raise ArgumentError(f"of {len(rows)} directions it takes the nearest {nearest!r}")
+        found = _core.Background(rows, scales, share, nearest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.path}: its background cannot be: {error!r}") from error
+    if (found.dim, "cosine") != (about.get("dim"), about.get("metric")):
+        raise BundleError(
+            f"{bundle.path}: its background of {found.dim} numbers and cosines does not go with "
+            f"its dim {about.get('dim')} and metric {about.get('metric')}"
+        )
     return found
 
 

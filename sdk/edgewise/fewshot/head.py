@@ -64,7 +64,9 @@ class RelationHead:
         labels, scores = self._score(embeddings)
         if not labels:
             return None
-        best, probability, unknown, _ = _core.judge(scores, *self.calibration)
+        best, probability, unknown, _ = _core.judge(
+            scores, self.calibration.temperature, self.calibration.threshold
+        )
         return [labels[at] for at in best], probability.tolist(), unknown.tolist()
 
     def _score(self, embeddings: NDArray[np.float32]) -> tuple[list[str], NDArray[np.float64]]:
