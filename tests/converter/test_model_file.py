@@ -261,7 +261,9 @@ def test_reference_models_are_what_the_space_lowers(form: str) -> None:
         found, wanted = operations(model), Counter(k.op for k in lowered)
         for free in ("relu", "identity"):
             del found[free], wanted[free]
-        assert found == wanted
+        # Poolings of one node are equal, and run once in what a converter writes.
+        wanted["avg_pool"] = len({tuple(k.inputs) for k in lowered if k.op == "avg_pool"})
+        assert +found == +wanted
         joined = sum(k.activation == "relu" for k in model.kernels)
         assert joined > 0
         assert Counter(
