@@ -310,9 +310,12 @@ def test_the_writer_refuses_the_same(borrower: str, lender: str, deflate: tuple[
 def test_the_shipped_embedder_holds_its_weights_once() -> None:
     bundle = open_embedder("default")
     borrowed = bundle.manifest["borrowed"]
-    assert set(borrowed) >= {"embedder.float32.onnx", "embedder.int8.onnx"}
+    assert bundle.manifest["format_version"] == 3
+    assert set(borrowed) == {
+        *("embedder.float32.tflite", "embedder.float32.onnx", "embedder.int8.onnx")
+    }
     for name, lender in borrowed.items():
-        assert lender.endswith(".tflite")
+        assert lender == "embedder.int8.tflite"
         assert bundle.core.stored_bytes(name) < 0.05 * bundle.tensor(name).nbytes
         assert hashlib.sha256(bundle.blob(name)).hexdigest() == bundle.manifest["sha256"][name]
 
