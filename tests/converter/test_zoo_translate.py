@@ -70,7 +70,9 @@ def test_a_zoo_for_the_same_embedder_stays_as_it_is(small: SmallZoo, tmp_path: P
     zoo, before = sdk.ModelZoo(output), sdk.ModelZoo(path)
     Bundle.open(output).verify()
     assert list(zoo) == list(before)
-    assert zoo.bundle.manifest["translation"]["from"]["name"] == embedder.name
+    about = zoo.bundle.manifest
+    assert about["translation"]["from"] == before.bundle.manifest["zoo"]["embedder"]
+    assert {task.images.name for task in small.tasks.values()} <= set(about["trained_on"])
     for name in small.tasks:
         asked = small.pictures(name)
         hits = zoo.retrieve(*asked, k=2)
@@ -89,3 +91,17 @@ def test_what_cannot_be_translated_is_refused(small: SmallZoo, zoo: Path, tmp_pa
             output=tmp_path / "never.safetensors",
         )
     assert not (tmp_path / "never.safetensors").exists()
+    space = by_hand(tasks, ("mean",))
+    path = tmp_path / "zoo.safetensors"
+    write_zoo(path, "zoo", compile_zoo(small.folder, space.entries), space, space.entries)
+    stranger = Bundle.open(
+        Path(__file__).resolve().parents[1] / "fixtures/0.1.0/embedder.safetensors"
+    )
+    for before, output, message in (
+        (stranger, tmp_path / "never.safetensors", "made with another embedder"),
+        (embedder, path, "is the zoo itself"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            translate_zoo(
+                open_zoo(path), tasks, before=before, after=embedder, command="", output=output
+            )

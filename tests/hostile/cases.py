@@ -187,7 +187,7 @@ def backgrounds() -> list[Case]:
     cases: dict[str, Change] = {
         **{
             f"a share of {value}": put(rule, "share", value)
-            for value in (1, -0.1, 1e300, "x", None)
+            for value in (1, -0.1, 1e300, "x", "0.9", False, None)
         },
         **{
             f"the nearest {count}": put(rule, "nearest", count)

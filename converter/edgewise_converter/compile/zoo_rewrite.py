@@ -30,7 +30,7 @@ def rewrite(
     """Write a zoo again.
 
     Args:
-        path: of the file; may be that of `bundle`.
+        path: of the file; where it may be that of `bundle`, the caller holds its lock.
         bundle: as it was.
         manifest: what of it is new or other than it was.
         tensors: all of them, as `stored_tensors` gives those that stay.

@@ -79,8 +79,8 @@ def translate_zoo(
         What the manifest says of it, beside the rest.
 
     Raises:
-        ArgumentError: the zoo was made with another embedder than `before`, or its query encoder is
-            not linear in the mean of the embeddings.
+        ArgumentError: the zoo was made with another embedder than `before`, its query encoder is
+            not linear in the mean of the embeddings, or `output` is the zoo.
         BundleError: a bundle is damaged.
         StorageError: the disk refuses.
     """
@@ -95,6 +95,9 @@ def translate_zoo(
             f"{zoo.path}: its query encoder is not linear in the mean of a query's embeddings; "
             "train its space anew (edgewise-converter train retrieval --embedder)"
         )
+    if output.exists() and output.samefile(zoo.path):
+        raise ArgumentError(f"{output}: is the zoo itself; write to another file")
+    sets = list(dict.fromkeys(task.images.name for task in tasks))
     own, other = (
         embed_tasks(tasks, BundleEmbedder(each, runtime="auto", precision=None), progress=True)
         for each in (before, after)
@@ -102,9 +105,10 @@ def translate_zoo(
     translation = fit_translation(own, other)
     query = translation.encoder(file.index.query)
     about = {
-        "from": dict(file.embedder),
+        "from": dict(zoo.manifest["zoo"]["embedder"]),
         "command": command,
         "tasks": len(tasks),
+        "sets": sets,
         "ridge": translation.ridge,
         **_agreement(file, query, own, other),
     }
@@ -117,6 +121,7 @@ def translate_zoo(
     manifest = {
         "zoo": {**zoo.manifest["zoo"], "embedder": embedder},
         "metrics": metrics,
+        "trained_on": list(dict.fromkeys([*zoo.manifest.get("trained_on", []), *sets])),
         "translation": about,
     }
     with locked(output):
@@ -178,7 +183,7 @@ def _agreement(
             expected = dict(zip(was.numbers.tolist(), was.accuracies.tolist(), strict=True))
             now = _first(file, query, statistics[1])
             same.append(now == was.numbers[0])
-            lost.append(float(was.accuracies[0]) - expected.get(now, 0.0))
+            lost.append(float(was.accuracies[0]) - expected[now])
     return {
         "mean_cosine": round(float(np.mean(cosines)), 4),
         "least_cosine": round(float(np.min(cosines)), 4),

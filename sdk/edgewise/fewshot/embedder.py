@@ -161,7 +161,7 @@ def calibration_of(bundle: Bundle, head: str) -> Calibration:
     try:
         unknown = about["unknown"]  # type: ignore[index]
         rule = unknown.get("rule", _BEST_SCORE)
-        found = Calibration(float(about["temperature"]), float(unknown["threshold"]))  # type: ignore[index]
+        found = Calibration(_number(about["temperature"]), _number(unknown["threshold"]))  # type: ignore[index]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{bundle.path}: the manifest's {head} has no usable calibration ({error!r})"
@@ -175,12 +175,19 @@ def calibration_of(bundle: Bundle, head: str) -> Calibration:
     return found
 
 
+def _number(value: object) -> float:
+    """A JSON number, as the core reads it too: no text, no truth value; TypeError for these."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
 def _background(bundle: Bundle, about: dict[str, Any]) -> _core.Background:
     """What the rule `background` needs; BundleError when it cannot be, or not with the rest."""
     unknown = about["unknown"]
     rows, scales = bundle.tensor("background"), bundle.tensor("background.scale")
     try:
-        nearest, share = unknown["nearest"], float(unknown["share"])
+        nearest, share = unknown["nearest"], _number(unknown["share"])
         if type(nearest) is not int or not 1 <= nearest <= len(rows):
             raise ArgumentError(f"of {len(rows)} directions it takes the nearest {nearest!r}")
         found = _core.Background(rows, scales, share, nearest)
