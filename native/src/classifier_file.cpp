@@ -120,6 +120,8 @@ EmbedderFacts embedder_facts(const Bundle& embedder) {
   try {
     const json& about = manifest.at("embedder");
     const json& unknown = about.at("unknown");
+    // A number too large for an integer is read as one with a point, which none may become again.
+    if (!about.at("dim").is_number_unsigned()) fail(embedder, "its dimension is no whole number");
     facts.dim = static_cast<std::size_t>(about.at("dim").get<std::uint64_t>());
     if (!metric_from(about.at("metric").get<std::string>(), facts.metric)) {
       fail(embedder, "its metric is unknown here");
