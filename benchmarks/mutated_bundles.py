@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import hashlib
 import json
 import math
@@ -367,7 +368,7 @@ def _change_value(draw: random.Random, tree: Any) -> None:
     if what == 0:
         del place[key]
     elif what == 1:
-        place[key] = place[draw.choice(keys)]
+        place[key] = copy.deepcopy(place[draw.choice(keys)])
     elif what == 2 and isinstance(place, dict):
         place[draw.choice(("x", "", "_pad.0", "_pad.99", "index", "ms", "model.0000.onnx"))] = (
             place.pop(key)
@@ -377,7 +378,7 @@ def _change_value(draw: random.Random, tree: Any) -> None:
     elif what == 4 and isinstance(place[key], (int, float)) and abs(place[key]) < 1e300:
         place[key] = place[key] * draw.choice((-1, 2, 1000)) + draw.choice((-1, 0, 1))
     else:
-        place[key] = draw.choice(_VALUES)
+        place[key] = copy.deepcopy(draw.choice(_VALUES))
 
 
 def _parted(raw: bytes | bytearray) -> tuple[dict[str, Any], bytes]:

@@ -212,6 +212,7 @@ def backgrounds() -> list[Case]:
         "fewer scales": swap("background.scale", np.ones(5, np.float32)),
         "scales in double precision": swap("background.scale", np.ones(6)),
         "distances beside a background": put("embedder", "metric", "euclidean"),
+        "a metric of two lines": put("embedder", "metric", "cosine\n"),
     }
     return changed("background.safetensors", cases)
 

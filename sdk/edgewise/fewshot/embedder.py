@@ -196,7 +196,7 @@ def _background(bundle: Bundle, about: dict[str, Any]) -> _core.Background:
     if (found.dim, "cosine") != (about.get("dim"), about.get("metric")):
         raise BundleError(
             f"{bundle.path}: its background of {found.dim} numbers and cosines does not go with "
-            f"its dim {about.get('dim')} and metric {about.get('metric')}"
+            f"its dim {about.get('dim')!r} and metric {about.get('metric')!r}"
         )
     return found
 
