@@ -14,6 +14,7 @@ from edgewise.storage import write_atomic
 from edgewise_converter.fewshot.base_classes import open_bases
 from edgewise_converter.fewshot.embedder import SIZES
 from edgewise_converter.fewshot.embedder_scores import Scores, written
+from edgewise_converter.fewshot.options import whole_numbers
 from edgewise_converter.fewshot.pretraining import PretrainingConfig
 from edgewise_converter.fewshot.pretraining_run import (
     open_weights,
@@ -51,7 +52,7 @@ def add_train_parser(subparsers: Any) -> None:
     _number(parser, "batch", int, "pictures of a step")
     parser.add_argument(
         "--shares",
-        type=_whole_numbers,
+        type=whole_numbers,
         default=_DEFAULT.shares,
         metavar="N,N",
         help="of CIFAR-FS and mini-ImageNet in a batch (alike)",
@@ -72,10 +73,6 @@ def add_train_parser(subparsers: Any) -> None:
 def _number(parser: argparse.ArgumentParser, name: str, kind: type, text: str) -> None:
     default = getattr(_DEFAULT, name.replace("-", "_"))
     parser.add_argument(f"--{name}", type=kind, default=default, help=f"{text} ({default})")
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in text.split(","))
 
 
 def _train(arguments: argparse.Namespace) -> int:

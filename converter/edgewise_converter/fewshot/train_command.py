@@ -15,6 +15,7 @@ from edgewise_converter.fewshot.allocation import keep_freed_memory
 from edgewise_converter.fewshot.learner import LEARNERS
 from edgewise_converter.fewshot.learner_file import load_learner, save_learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
+from edgewise_converter.fewshot.options import whole_numbers
 from edgewise_converter.fewshot.relation import RELATION_LOSSES
 from edgewise_converter.fewshot.training import TrainingConfig, Validation
 from edgewise_converter.fewshot.training_run import Run, train
@@ -50,7 +51,7 @@ def add_train_parser(subparsers: Any) -> None:
     number("seed", int, "of initial weights and draws")
     parser.add_argument(
         "--shots",
-        type=_numbers,
+        type=whole_numbers,
         default=_DEFAULT.shots,
         metavar="K,…",
         help="numbers of labelled images, all trained for at once (1,5)",
@@ -114,10 +115,6 @@ def _adder(parser: argparse.ArgumentParser) -> Any:
         parser.add_argument(f"--{name}", type=kind, default=default, help=f"{text} ({default})")
 
     return add
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in text.split(","))
 
 
 def _train(arguments: argparse.Namespace) -> int:
