@@ -48,6 +48,16 @@ def test_it_learns_with_frozen_statistics(bases: list[Base], method: str, losses
     assert curve[1].loss < losses * math.log(5)  # below chance of five classes
 
 
+def test_sets_too_small_for_two_episodes_are_left_out(bases: list[Base]) -> None:
+    few = Base(bases[0].benchmark, bases[0].classes[:9], bases[0].rows[:9])
+    config = MetaConfig(episodes=2, shots=(1,), queries=4, validate_every=2)
+    found = [
+        [each.accuracy for each in meta_train(create_embedder("small", 0), sets, config, low=False)]
+        for sets in (bases, [*bases, few])
+    ]
+    assert found[0][1] == found[1][1]
+
+
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ArgumentError, match="unknown method 'maml'"):
         MetaConfig(method="maml")
@@ -66,5 +76,7 @@ def test_a_pretraining_begins_with_given_weights(bases: list[Base], tmp_path: Pa
     assert float(difference.detach().abs().max()) < 1e-3
     with pytest.raises(ArgumentError, match="not of the size 'large'"):
         pretrain(bases, PretrainingConfig(size="large", epochs=1), start=start)
+    with pytest.raises(ArgumentError, match="side must be 48 to 84 or 0, not 20"):
+        PretrainingConfig(side=20)
     with pytest.raises(ArgumentError, match="no such file"):
         open_weights(tmp_path / "none.safetensors")

@@ -28,7 +28,7 @@ from edgewise_converter.compile.tflite import tflite_model
 from edgewise_converter.compile.tflite_int8 import int8_tflite_model
 from edgewise_converter.compile.zoo_bundle import quantised_rows
 from edgewise_converter.fewshot.background import choose_background, class_directions
-from edgewise_converter.fewshot.base_classes import Base
+from edgewise_converter.fewshot.base_classes import Base, validating
 from edgewise_converter.fewshot.crops import resize
 from edgewise_converter.fewshot.embedder import SIDE, Embedder, FinishedEmbedder
 from edgewise_converter.fewshot.embedder_calibration import (
@@ -57,7 +57,8 @@ _LENDER = "embedder.int8.tflite"  # the one that is stored whole
 
 LICENCE = (
     "Trained artefact of edgewise, Apache-2.0. Learnt from pictures of CIFAR-100 (Krizhevsky 2009; "
-    "no licence stated) and of mini-ImageNet (ImageNet: research use); none of them is contained."
+    "no licence stated), of mini-ImageNet (ImageNet: research use), and of Omniglot, handwritten "
+    "digits and symbols (MIT), as far as `trained_on` lists them; none of them is contained."
 )
 
 
@@ -120,9 +121,7 @@ def finish(embedder: Embedder, bases: Sequence[Base]) -> tuple[FinishedEmbedder,
 
 def validation_parts(embed: Embed, bases: Sequence[Base]) -> list[Part]:
     """Embeddings of all pictures of the validation classes of each benchmark."""
-    return [
-        Part(*embed_pictures(embed, each.benchmark, each.benchmark.rows("val"))) for each in bases
-    ]
+    return [Part(*embed_pictures(embed, each, each.rows("val"))) for each in validating(bases)]
 
 
 def compile_embedder(finished: FinishedEmbedder, bases: Sequence[Base], seed: int = 0) -> Compiled:
@@ -200,12 +199,12 @@ def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
     temperature = fit_temperature([known for known, _ in plain])
     thresholds = fit_threshold(judged), fit_threshold(plain)
     metrics = {
-        base.benchmark.name: {
+        benchmark.name: {
             "calibration_error": round(calibration_error(scores[0], temperature), 4),
             **rejection(*less, thresholds[0]),
             "best_score": rejection(*scores, thresholds[1]),
         }
-        for base, scores, less in zip(bases, plain, judged, strict=True)
+        for benchmark, scores, less in zip(validating(bases), plain, judged, strict=True)
     }
     rule = {"rule": "best_score"} if background is None else background.rule()
     unknown = {**rule, "threshold": thresholds[0], "shots": _SHOTS}
@@ -217,9 +216,14 @@ def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
 
 
 def base_directions(embed: Embed, bases: Sequence[Base]) -> NDArray[np.float32]:
-    """(B, D): the direction of each class that the embedder learnt from, of unit length."""
+    """(B, D): the direction of each training class of the benchmarks among them, of unit length.
+
+    Not of digits and symbols: they are what apps are shown, and would be far from unknown.
+    """
     found = []
     for base in bases:
+        if not base.benchmark.split.val:
+            continue
         rows = [each[:_BACKGROUND_PICTURES] for each in base.rows]
         found.append(class_directions(Part(*embed_pictures(embed, base.benchmark, rows))))
     return np.concatenate(found)

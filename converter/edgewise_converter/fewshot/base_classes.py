@@ -1,29 +1,50 @@
-"""What the product's embedder may learn from: base classes of several benchmarks at once.
+"""What the product's embedder may learn from: base classes of several sets at once.
 
-A training class of one benchmark may be what another one tests or validates with. Those are left
-out by the list below, so that every score is of classes that the network has not seen.
+Photographs are of two benchmarks. A training class of one may be what the other one tests or
+validates with; those are left out by the list below, so that every score is of classes that the
+network has not seen. Drawn characters and symbols are of sets whose source states a permissive
+licence (MIT), and of two of these half the classes, the rest is left to be asked for.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewise.errors import ArgumentError
 from edgewise_converter.fewshot.episodes import Rows
 from edgewise_converter.images.benchmarks import Benchmark, open_benchmark
+from edgewise_converter.images.parquet import load_parquet
+from edgewise_converter.images.splits import ClassSplit
 
 LEFT_OUT = {
     # Tests of mini-ImageNet: mixing bowl, school bus, lion. Its validation: white wolf.
     "cifar_fs": ("bowl", "bus", "lion", "wolf"),
     # Arctic fox; CIFAR-FS tests with fox.
     "mini_imagenet": ("n02120079",),
+    # street_characters_chars74k asks for the letters.
+    "omniglot_by_alphabet": ("Latin/",),
 }
-"""Training classes that another benchmark of these validates or tests with."""
+"""Training classes that another set validates or tests with; "alphabet/" for all of one."""
+
+SYMBOLS = {
+    "handwritten_digits_mnist": ("0", "1", "2", "3", "4"),
+    "math_symbols": ("0", "1", "2", "3", "4", "dot", "minus", "plus", "slash"),
+}
+"""Classes of small sets without a split that are for training; the others are for test."""
+
+SETS = (*LEFT_OUT, *SYMBOLS)
+"""All there is to learn from, by name."""
+
+DRAWN = ("omniglot_by_alphabet", *SYMBOLS)
+"""Sets of strokes on paper: mirrored, a character is another one, in other colours the same."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """One benchmark's part in the training.
+    """One set's part in the training.
 
     Attributes:
         benchmark: images and split.
@@ -35,13 +56,64 @@ class Base:
     classes: tuple[str, ...]
     rows: tuple[Rows, ...]
 
+    @property
+    def drawn(self) -> bool:
+        """Whether these are strokes on paper; see `DRAWN`."""
+        return self.benchmark.name in DRAWN
 
-def open_bases(folder: Path, cache: Path | None = None) -> list[Base]:
-    """Open the benchmarks of `LEFT_OUT`, each at its own size; errors are ``open_benchmark``'s."""
-    return [_base(open_benchmark(name, folder, cache=cache)) for name in LEFT_OUT]
+
+def open_bases(folder: Path, cache: Path | None = None, sets: Sequence[str] = SETS) -> list[Base]:
+    """Open some of `SETS`, each at its own size.
+
+    Args:
+        folder: of the Parquet files and `splits.json`.
+        cache: folder of decoded pictures, or None for the user's own.
+        sets: their names.
+
+    Raises:
+        ArgumentError: an unknown name; or as ``open_benchmark`` and ``load_parquet``.
+        StorageError: the cache could not be written.
+    """
+    if unknown := [name for name in sets if name not in SETS]:
+        raise ArgumentError(f"unknown set {unknown[0]!r}; known are {', '.join(SETS)}")
+    return [
+        _base(
+            _symbols(name, folder, cache)
+            if name in SYMBOLS
+            else open_benchmark(name, folder, cache=cache)
+        )
+        for name in sets
+    ]
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names sets."""
+    parser.add_argument(
+        "--sets",
+        type=lambda text: tuple(text.split(",")),
+        default=SETS,
+        metavar="NAME,…",
+        help=f"to learn from ({','.join(SETS)})",
+    )
+
+
+def validating(bases: Sequence[Base]) -> list[Benchmark]:
+    """The benchmarks among them: those with validation classes."""
+    return [each.benchmark for each in bases if each.benchmark.split.val]
+
+
+def _symbols(name: str, folder: Path, cache: Path | None) -> Benchmark:
+    images = load_parquet(folder / f"{name}.parquet", cache=cache)
+    train = SYMBOLS[name]
+    test = tuple(each for each in images.classes if each not in train)
+    return Benchmark(name, images, ClassSplit(f"{name}: SYMBOLS", train, (), test))
 
 
 def _base(benchmark: Benchmark) -> Base:
-    left_out = LEFT_OUT[benchmark.name]
-    classes = tuple(name for name in benchmark.split.train if name not in left_out)
+    left_out = LEFT_OUT.get(benchmark.name, ())
+    classes = tuple(name for name in benchmark.split.train if not _listed(name, left_out))
     return Base(benchmark, classes, benchmark.images.rows(classes))
+
+
+def _listed(name: str, left_out: tuple[str, ...]) -> bool:
+    return any(name.startswith(each) if each.endswith("/") else name == each for each in left_out)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edgewise.errors import ArgumentError
-from edgewise_converter.fewshot.base_classes import Base
+from edgewise_converter.fewshot.base_classes import Base, validating
 from edgewise_converter.fewshot.crops import resize
 from edgewise_converter.fewshot.embedder import SIDE, Embedder
 from edgewise_converter.fewshot.embedder_scores import Scores, embed_pictures, validate
@@ -94,7 +94,7 @@ def meta_train(
 
     Args:
         embedder: pre-trained.
-        bases: whose classes episodes are drawn of.
+        bases: whose classes episodes are drawn of; sets of too few for two episodes are left out.
         config: everything else.
         low: compute in bfloat16 where no second derivative is needed.
 
@@ -102,6 +102,7 @@ def meta_train(
         ArgumentError: too few classes or images for the episodes.
     """
     embedder.eval()  # and stays so: the norms' statistics are frozen
+    bases = [each for each in bases if len(each.rows) >= 2 * config.ways]
     shape = EpisodeShape(config.ways, max(config.shots), config.queries)
     samplers = [EpisodeSampler(each.rows, shape, config.seed + at) for at, each in enumerate(bases)]
     directions = Directions(embedder, _centre(embedder, bases, low=low))
@@ -109,7 +110,7 @@ def meta_train(
     # A learner is anything that embeds and a head; this one has another embedder than Conv4.
     learner = Learner("protonet", (SIDE, SIDE), directions, head)  # type: ignore[arg-type]
     learner.eval()
-    benchmarks = [each.benchmark for each in bases]
+    benchmarks = validating(bases)
     sgd = torch.optim.SGD(embedder.parameters(), lr=config.rate, momentum=_MOMENTUM)
     taken = episodes_of(config.method)
     steps = -(-config.episodes // taken)

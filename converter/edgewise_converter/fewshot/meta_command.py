@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.base_classes import open_bases
+from edgewise_converter.fewshot.base_classes import add_sets, open_bases
 from edgewise_converter.fewshot.embedder_meta import MetaConfig, meta_train
 from edgewise_converter.fewshot.embedder_scores import Scores, written
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
-from edgewise_converter.fewshot.pretraining_run import open_weights, save_embedder, set_threads
+from edgewise_converter.fewshot.pretraining_run import (
+    classes_of,
+    history,
+    open_weights,
+    save_embedder,
+    set_threads,
+)
 from edgewise_converter.latency.report import versions
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +48,7 @@ def add_train_parser(subparsers: Any) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
+    add_sets(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
     parser.add_argument("--method", choices=METHODS, default=_DEFAULT.method)
     for name, kind, text in (
@@ -77,13 +84,16 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     embedder, before = open_weights(arguments.start)
-    bases = open_bases(arguments.data, arguments.cache)
+    bases = open_bases(arguments.data, arguments.cache, arguments.sets)
     curve: list[Scores] = []
     about: dict[str, Any] = {}
     for scores in meta_train(embedder, bases, config):
         curve.append(scores)
         _LOG.info(written(scores, "episode"))
-        about = _about(arguments, config, curve, before)
+        about = _about(arguments, config, curve) | {
+            "classes": classes_of(bases, before),
+            "before": history(before),
+        }
         # The best is kept at once, so that an interrupted training leaves it behind.
         if scores.mean >= max(each.mean for each in curve):
             save_embedder(arguments.output, embedder, before["size"], about)
@@ -94,13 +104,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _about(
-    arguments: argparse.Namespace, config: MetaConfig, curve: list[Scores], before: dict[str, Any]
+    arguments: argparse.Namespace, config: MetaConfig, curve: list[Scores]
 ) -> dict[str, Any]:
     return {
         "command": shlex.join(arguments.command_line),
         "config": asdict(config),
         # JSON has no NaN: before the first step there is no loss.
         "curve": [asdict(each) | {"loss": each.loss if each.epoch else None} for each in curve],
-        "before": {key: before.get(key) for key in ("command", "config", "lengths")},
         "versions": versions(),
     }

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.base_classes import open_bases
+from edgewise_converter.fewshot.base_classes import add_sets, open_bases
 from edgewise_converter.fewshot.embedder import SIZES
 from edgewise_converter.fewshot.embedder_scores import Scores, written
 from edgewise_converter.fewshot.options import whole_numbers
 from edgewise_converter.fewshot.pretraining import PretrainingConfig
 from edgewise_converter.fewshot.pretraining_run import (
+    classes_of,
+    history,
     open_weights,
     pretrain,
     save_embedder,
@@ -33,12 +35,13 @@ def add_train_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "embedder",
         help="pre-train the product's embedder",
-        description="Pre-trains on the base classes of mini-ImageNet and CIFAR-FS together.",
+        description="Pre-trains on base classes of photographs and of drawn characters together.",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
+    add_sets(parser)
     parser.add_argument("--size", choices=SIZES, default=_DEFAULT.size)
     parser.add_argument(
         "--from",
@@ -54,12 +57,13 @@ def add_train_parser(subparsers: Any) -> None:
         "--shares",
         type=whole_numbers,
         default=_DEFAULT.shares,
-        metavar="N,N",
-        help="of CIFAR-FS and mini-ImageNet in a batch (alike)",
+        metavar="N,…",
+        help="of each set in a batch (alike)",
     )
     _number(parser, "rate", float, "highest learning rate")
     _number(parser, "decay", float, "weight decay")
     _number(parser, "smoothing", float, "of labels")
+    _number(parser, "side", int, "height and width of the pictures; 0: they grow on the way")
     _number(parser, "validate-every", int, "epochs between two validations")
     _number(parser, "seed", int, "of initial weights and draws")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (1)")
@@ -85,16 +89,18 @@ def _train(arguments: argparse.Namespace) -> int:
         rate=arguments.rate,
         decay=arguments.decay,
         smoothing=arguments.smoothing,
+        side=arguments.side,
         validate_every=arguments.validate_every,
         seed=arguments.seed,
     )
-    bases = open_bases(arguments.data, arguments.cache)
-    start = open_weights(arguments.start)[0] if arguments.start else None
+    bases = open_bases(arguments.data, arguments.cache, arguments.sets)
+    start, before = open_weights(arguments.start) if arguments.start else (None, {})
     found = pretrain(bases, config, arguments.checkpoint, _tell, start=start)
     about = {
         "command": shlex.join(arguments.command_line),
         "config": asdict(config),
-        "classes": {each.benchmark.name: list(each.classes) for each in bases},
+        "classes": classes_of(bases, before),
+        "before": history(before),
         "lengths": found.lengths,
         "seconds": found.curve[-1].seconds,
         "curve": [asdict(each) for each in found.curve],

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgewise.errors import ArgumentError
-from edgewise_converter.fewshot.base_classes import Base
+from edgewise_converter.fewshot.base_classes import Base, validating
 from edgewise_converter.fewshot.crops import random_batch
-from edgewise_converter.fewshot.embedder import create_embedder
+from edgewise_converter.fewshot.embedder import SIDE, create_embedder
 from edgewise_converter.fewshot.embedder_scores import Scores, validate
 
 _MOMENTUM = 0.9
@@ -43,6 +43,7 @@ class PretrainingConfig:
         rate: the highest learning rate.
         decay: weight decay of the convolutions.
         smoothing: of the labels.
+        side: of the pictures, pixels; 0: they grow on the way.
         validate_every: epochs between two validations.
         seed: of initial weights and draws.
     """
@@ -54,6 +55,7 @@ class PretrainingConfig:
     rate: float = 0.1
     decay: float = 5e-4
     smoothing: float = 0.1
+    side: int = 0
     validate_every: int = 2
     seed: int = 0
 
@@ -66,6 +68,8 @@ class PretrainingConfig:
         for name in ("epochs", "batch", "rate", "validate_every"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ArgumentError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.side and not _SIDES[0][1] <= self.side <= SIDE:
+            raise ArgumentError(f"side must be {_SIDES[0][1]} to {SIDE} or 0, not {self.side}")
         if any(share < 1 for share in self.shares):
             raise ArgumentError(f"shares must be positive, not {self.shares}")
 
@@ -175,7 +179,7 @@ class Pretrainer:
         for group in self._sgd.param_groups:
             group["lr"] = self.config.rate * one_cycle(progress)
         batches = [
-            stream.batch(self.step, count, side_at(progress))
+            stream.batch(self.step, count, self.config.side or side_at(progress))
             for stream, count in zip(self._streams, self._counts, strict=True)
         ]
         pixels = torch.cat([pictures for pictures, _ in batches])
@@ -196,8 +200,7 @@ class Pretrainer:
 
     def _validate(self, loss: float) -> Scores:
         self.embedder.eval()
-        benchmarks = [each.benchmark for each in self._bases]
-        accuracy = validate(self.embedder, benchmarks, low=self._low)
+        accuracy = validate(self.embedder, validating(self._bases), low=self._low)
         self.embedder.train()
         return Scores(self.step / self._epoch_steps, self.seconds, loss, accuracy)
 
@@ -223,6 +226,7 @@ class _Stream:
 
     def __init__(self, base: Base, seed: int) -> None:
         self._images = base.benchmark.images.images
+        self._drawn = base.drawn
         self._rows = np.concatenate(base.rows)
         self._labels = np.repeat(np.arange(len(base.rows)), [len(each) for each in base.rows])
         self._seed = seed
@@ -240,5 +244,7 @@ class _Stream:
             self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self))
         picked = self._order[at * count : (at + 1) * count]
         generator = np.random.default_rng((self._seed, epoch, at))
-        pictures = random_batch(self._images, self._rows[picked], side, generator)
+        pictures = random_batch(
+            self._images, self._rows[picked], side, generator, drawn=self._drawn
+        )
         return pictures, torch.from_numpy(self._labels[picked])

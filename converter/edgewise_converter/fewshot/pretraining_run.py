@@ -148,8 +148,8 @@ def open_weights(path: Path) -> tuple[Embedder, dict[str, Any]]:
             bundle = Bundle.open(path, kind="embedder")
         except BundleError:
             raise error from None
-        about = {"config": bundle.manifest["training"]["config"], "size": bundle.manifest["size"]}
-        return embedder_of(bundle), about
+        training = bundle.manifest["training"]
+        return embedder_of(bundle), {**training, "size": bundle.manifest["size"]}
 
 
 def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -162,8 +162,20 @@ def _identity(bases: Sequence[Base], config: PretrainingConfig) -> dict[str, Any
     del settings["epochs"]
     return {
         "config": json.loads(json.dumps(settings)),
-        "classes": {each.benchmark.name: list(each.classes) for each in bases},
+        "classes": classes_of(bases, {}),
     }
+
+
+def classes_of(bases: Sequence[Base], before: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Classes by set: those of a training, and those that its first weights had learnt from."""
+    own = {each.benchmark.name: list(each.classes) for each in bases}
+    return {**before.get("classes", {}), **own}
+
+
+def history(before: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a trained file says of the training whose weights it began with; None: of none."""
+    kept = ("command", "config", "lengths", "before")
+    return {key: before[key] for key in kept if before.get(key)} or None
 
 
 def set_threads(count: int) -> None:

@@ -86,6 +86,14 @@ _SAME: tuple[tuple[str, ...], ...] = (
         "miniimagenet/n02111277",
         "miniimagenet/n02113712",
     ),
+    *(
+        (
+            f"handwritten_digits_mnist/{digit}",
+            f"math_symbols/{digit}",
+            f"street_characters_chars74k/{digit}",
+        )
+        for digit in range(10)
+    ),
     ("cifar10/ship", "miniimagenet/n02687172", "miniimagenet/n02981792", "miniimagenet/n04612504"),
 )
 
