@@ -66,13 +66,19 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     retrieval.add_train_parser(training)
     if "train" in given:
         # Needs torch, which takes seconds to import.
-        from edgewise_converter.fewshot import meta_command, pretrain_command, train_command
+        from edgewise_converter.fewshot import (
+            mean_command,
+            meta_command,
+            pretrain_command,
+            train_command,
+        )
         from edgewise_converter.retrieval import space_command
 
         space_command.add_train_parser(training)
         train_command.add_train_parser(training)
         pretrain_command.add_train_parser(training)
         meta_command.add_train_parser(training)
+        mean_command.add_train_parser(training)
     evaluating = _capabilities(commands, "evaluate", "score on what was not learnt")
     latency.add_evaluate_parser(evaluating)
     if "evaluate" in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +50,16 @@ class Scores:
 
 def written(scores: Scores, at: str = "epoch") -> str:
     """One line."""
-    accuracy = ", ".join(
-        f"{name} " + " / ".join(f"{value:.2f}" for value in by_shots.values())
-        for name, by_shots in scores.accuracy.items()
-    )
+    accuracy = in_words(scores.accuracy)
     return f"{at} {scores.epoch:.1f}, {scores.seconds:.0f} s, loss {scores.loss:.4f}: {accuracy}"
+
+
+def in_words(accuracy: Mapping[str, Mapping[str, float]]) -> str:
+    """What :func:`validate` gave, in one line."""
+    return ", ".join(
+        f"{name} " + " / ".join(f"{value:.2f}" for value in by_shots.values())
+        for name, by_shots in accuracy.items()
+    )
 
 
 def embed_pictures(
