@@ -216,14 +216,9 @@ def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
 
 
 def base_directions(embed: Embed, bases: Sequence[Base]) -> NDArray[np.float32]:
-    """(B, D): the direction of each training class of the benchmarks among them, of unit length.
-
-    Not of digits and symbols: they are what apps are shown, and would be far from unknown.
-    """
+    """(B, D): the direction of each class that the embedder learnt from, of unit length."""
     found = []
     for base in bases:
-        if not base.benchmark.split.val:
-            continue
         rows = [each[:_BACKGROUND_PICTURES] for each in base.rows]
         found.append(class_directions(Part(*embed_pictures(embed, base.benchmark, rows))))
     return np.concatenate(found)

@@ -65,9 +65,12 @@ def _compile(arguments: argparse.Namespace) -> int:
         return _compile_learner(arguments)
     embedder, training = open_weights(arguments.embedder)
     bases = open_bases(arguments.data, arguments.cache, tuple(training.get("classes", SETS)))
-    finished, chosen = finish(embedder, bases)
+    # Drawn characters are all near each other: what is set for them would be wrong for photographs,
+    # which is what most apps see.
+    judged = [each for each in bases if not each.drawn] or bases
+    finished, chosen = finish(embedder, judged)
     compiled = compile_embedder(finished, bases, arguments.seed)
-    calibrated = calibrate(compiled.graph, bases)
+    calibrated = calibrate(compiled.graph, judged)
     about = {
         "size": training["size"],
         "seed": arguments.seed,
