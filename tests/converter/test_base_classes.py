@@ -12,6 +12,7 @@ from edgewise.errors import ArgumentError
 from edgewise_converter.fewshot.base_classes import (
     DRAWN,
     LEFT_OUT,
+    PHOTOGRAPHS,
     SETS,
     SYMBOLS,
     Base,
@@ -23,8 +24,6 @@ from edgewise_converter.images.image_set import ImageSet
 from edgewise_converter.images.overlaps import seen
 
 from .fewshot_data import write_set
-
-PHOTOGRAPHS = ("cifar_fs", "mini_imagenet")
 
 
 @pytest.fixture(scope="module")

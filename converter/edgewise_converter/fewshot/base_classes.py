@@ -38,6 +38,9 @@ SYMBOLS = {
 SETS = (*LEFT_OUT, *SYMBOLS)
 """All there is to learn from, by name."""
 
+PHOTOGRAPHS = ("cifar_fs", "mini_imagenet")
+"""What an embedder's file that does not say was trained on: there was nothing else."""
+
 DRAWN = ("omniglot_by_alphabet", *SYMBOLS)
 """Sets of strokes on paper: mirrored, a character is another one, in other colours the same."""
 
