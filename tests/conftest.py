@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,10 @@ def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "edgewise-home"
     monkeypatch.setenv("EDGEWISE_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded_ctrl_c() -> None:
+    """What tests start heeds Ctrl-C, where a shell runs them in the background and ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
