@@ -64,7 +64,9 @@ def _compile(arguments: argparse.Namespace) -> int:
     if is_learner(arguments.embedder):
         return _compile_learner(arguments)
     embedder, training = open_weights(arguments.embedder)
-    bases = open_bases(arguments.data, arguments.cache, tuple(training.get("classes") or PHOTOGRAPHS))
+    bases = open_bases(
+        arguments.data, arguments.cache, tuple(training.get("classes") or PHOTOGRAPHS)
+    )
     # Drawn characters are all near each other: what is set for them would be wrong for photographs,
     # which is what most apps see.
     judged = [each for each in bases if not each.drawn] or bases
