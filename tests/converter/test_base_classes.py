@@ -62,7 +62,9 @@ def test_small_sets_are_halved_and_validate_nothing(bases: list[Base]) -> None:
 
 
 def test_digits_of_another_hand_are_known() -> None:
-    assert "street_characters_chars74k/3" in seen({"handwritten_digits_mnist/3"})
+    threes = {f"{name}/3" for name in (*SYMBOLS, "street_characters_chars74k")}
+    for three in threes:
+        assert seen({three}) == threes
     assert "street_characters_chars74k/5" not in seen({"handwritten_digits_mnist/3"})
 
 

@@ -94,6 +94,8 @@ _SAME: tuple[tuple[str, ...], ...] = (
         )
         for digit in range(10)
     ),
+    # A list is a star, and each of the three is a digit to the others.
+    *((f"math_symbols/{digit}", f"street_characters_chars74k/{digit}") for digit in range(10)),
     ("cifar10/ship", "miniimagenet/n02687172", "miniimagenet/n02981792", "miniimagenet/n04612504"),
 )
 
