@@ -12,14 +12,15 @@ from edgewise.errors import ArgumentError
 from edgewise_converter.fewshot.base_classes import (
     DRAWN,
     LEFT_OUT,
-    PHOTOGRAPHS,
     SETS,
     SYMBOLS,
     Base,
-    add_sets,
     open_bases,
+    photographs,
+    set_named,
     validating,
 )
+from edgewise_converter.fewshot.options import add_bases
 from edgewise_converter.images.image_set import ImageSet
 from edgewise_converter.images.overlaps import seen
 
@@ -38,8 +39,6 @@ def test_no_base_class_is_asked_for(bases: list[Base]) -> None:
     for base in bases:
         split, source = base.benchmark.split, base.benchmark.images.name
         assert not known & {f"{source}/{each}" for each in split.test}
-        assert set(base.classes) <= set(split.train)
-        assert len(base.rows) == len(base.classes)
 
 
 def test_what_is_left_out_was_there(bases: list[Base]) -> None:
@@ -55,10 +54,11 @@ def test_small_sets_are_halved_and_validate_nothing(bases: list[Base]) -> None:
     assert [base.benchmark.name for base in bases] == list(SETS)
     assert [each.name for each in validating(bases)] == list(LEFT_OUT)
     assert [base.benchmark.name for base in bases if base.drawn] == list(DRAWN)
-    for base in bases[len(LEFT_OUT) :]:
-        split = base.benchmark.split
-        assert split.train == SYMBOLS[base.benchmark.name]
-        assert {*split.train, *split.test} == set(base.benchmark.images.classes)
+    assert [base.benchmark.name for base in photographs(bases)] == ["cifar_fs", "mini_imagenet"]
+    assert photographs(bases[3:]) == bases[3:]
+    assert [set_named(base.benchmark.images.name) for base in bases] == list(SETS)
+    with pytest.raises(ArgumentError, match="none of handwritten_digits_mnist, math_symbols has"):
+        validating(bases[3:])
 
 
 def test_digits_of_another_hand_are_known() -> None:
@@ -70,9 +70,10 @@ def test_digits_of_another_hand_are_known() -> None:
 
 def test_sets_are_chosen_by_name(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
-    add_sets(parser)
-    assert parser.parse_args([]).sets == SETS
-    assert parser.parse_args(["--sets", "cifar_fs,mini_imagenet"]).sets == PHOTOGRAPHS
+    add_bases(parser)
+    assert parser.parse_args(["--data", "."]).sets == SETS
+    two = parser.parse_args(["--data", ".", "--sets", "cifar_fs,mini_imagenet"])
+    assert two.sets == ("cifar_fs", "mini_imagenet")
     with pytest.raises(ArgumentError, match="unknown set 'cifar'; known"):
         open_bases(tmp_path, sets=("cifar",))
     pictures = np.zeros((20, 8, 8, 3), np.uint8)

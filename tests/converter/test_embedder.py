@@ -178,7 +178,7 @@ def test_a_checkpoint_of_another_training_is_refused(bases: list[Base], tmp_path
 
 def test_saved_embedders_come_back(tmp_path: Path) -> None:
     embedder, path = create_embedder("small", 3), tmp_path / "embedder.safetensors"
-    save_embedder(path, embedder, "small", {"config": {"seed": 3}})
+    save_embedder(path, embedder, "small", {"config": {"seed": 3}, "classes": {}})
     found, about = load_embedder(path)
     assert about["config"] == {"seed": 3}
     assert torch.equal(found.stem.conv.weight, embedder.stem.conv.weight)

@@ -22,6 +22,7 @@ def test_weights_and_statistics_lie_between() -> None:
     one = {name: value.clone() for name, value in first.state_dict().items()}
     with torch.no_grad():
         second.state_dict()["stem.1.running_mean"] += 4
+        second.state_dict()["stem.1.num_batches_tracked"] += 5
     found = mean_of(first, second, 0.25).state_dict()
     for name, value in second.state_dict().items():
         if value.is_floating_point():

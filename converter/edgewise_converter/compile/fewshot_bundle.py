@@ -187,7 +187,7 @@ def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
 
     Args:
         graph: what the float models compute.
-        bases: what the embedder was trained on.
+        bases: sets it was trained on, whose validation classes judge.
     """
     embed = partial(run_graph, graph)
     parts = validation_parts(embed, bases)
@@ -216,7 +216,7 @@ def calibrate(graph: Graph, bases: Sequence[Base]) -> Calibrated:
 
 
 def base_directions(embed: Embed, bases: Sequence[Base]) -> NDArray[np.float32]:
-    """(B, D): the direction of each class that the embedder learnt from, of unit length."""
+    """(B, D): the direction of each training class of some sets, of unit length."""
     found = []
     for base in bases:
         rows = [each[:_BACKGROUND_PICTURES] for each in base.rows]

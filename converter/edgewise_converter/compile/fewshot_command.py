@@ -20,7 +20,7 @@ from edgewise_converter.compile.fewshot_bundle import (
 )
 from edgewise_converter.compile.learner_bundle import write_learner
 from edgewise_converter.compile.stock import stock_onnx, stock_tflite
-from edgewise_converter.fewshot.base_classes import PHOTOGRAPHS, open_bases
+from edgewise_converter.fewshot.base_classes import open_bases, photographs
 from edgewise_converter.fewshot.learner_file import is_learner, load_learner
 from edgewise_converter.fewshot.pretraining_run import open_weights, set_threads
 from edgewise_converter.images.benchmarks import open_benchmark
@@ -64,12 +64,8 @@ def _compile(arguments: argparse.Namespace) -> int:
     if is_learner(arguments.embedder):
         return _compile_learner(arguments)
     embedder, training = open_weights(arguments.embedder)
-    bases = open_bases(
-        arguments.data, arguments.cache, tuple(training.get("classes") or PHOTOGRAPHS)
-    )
-    # Drawn characters are all near each other: what is set for them would be wrong for photographs,
-    # which is what most apps see.
-    judged = [each for each in bases if not each.drawn] or bases
+    bases = open_bases(arguments.data, arguments.cache, tuple(training["classes"]))
+    judged = photographs(bases)
     finished, chosen = finish(embedder, judged)
     compiled = compile_embedder(finished, bases, arguments.seed)
     calibrated = calibrate(compiled.graph, judged)
@@ -78,8 +74,7 @@ def _compile(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
         "command": shlex.join(arguments.command_line),
         "training": {
-            key: training.get(key)
-            for key in ("command", "config", "classes", "lengths", "before", "curve")
+            key: training.get(key) for key in ("command", "config", "lengths", "before", "curve")
         },
         "versions": versions(),
     }

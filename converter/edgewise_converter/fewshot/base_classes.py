@@ -8,14 +8,13 @@ licence (MIT), and of two of these half the classes, the rest is left to be aske
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgewise.errors import ArgumentError
 from edgewise_converter.fewshot.episodes import Rows
-from edgewise_converter.images.benchmarks import Benchmark, open_benchmark
+from edgewise_converter.images.benchmarks import FILES, Benchmark, open_benchmark
 from edgewise_converter.images.parquet import load_parquet
 from edgewise_converter.images.splits import ClassSplit
 
@@ -37,9 +36,6 @@ SYMBOLS = {
 
 SETS = (*LEFT_OUT, *SYMBOLS)
 """All there is to learn from, by name."""
-
-PHOTOGRAPHS = ("cifar_fs", "mini_imagenet")
-"""What an embedder's file that does not say was trained on: there was nothing else."""
 
 DRAWN = ("omniglot_by_alphabet", *SYMBOLS)
 """Sets of strokes on paper: mirrored, a character is another one, in other colours the same."""
@@ -89,20 +85,34 @@ def open_bases(folder: Path, cache: Path | None = None, sets: Sequence[str] = SE
     ]
 
 
-def add_sets(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names sets."""
-    parser.add_argument(
-        "--sets",
-        type=lambda text: tuple(text.split(",")),
-        default=SETS,
-        metavar="NAME,…",
-        help=f"to learn from ({','.join(SETS)})",
-    )
-
-
 def validating(bases: Sequence[Base]) -> list[Benchmark]:
-    """The benchmarks among them: those with validation classes."""
-    return [each.benchmark for each in bases if each.benchmark.split.val]
+    """The benchmarks among them: those with validation classes.
+
+    Raises:
+        ArgumentError: there are none.
+    """
+    found = [each.benchmark for each in bases if each.benchmark.split.val]
+    if not found:
+        names = ", ".join(each.benchmark.name for each in bases)
+        raise ArgumentError(
+            f"none of {names or 'no sets'} has validation classes; add one of {', '.join(LEFT_OUT)}"
+        )
+    return found
+
+
+def photographs(bases: Sequence[Base]) -> list[Base]:
+    """Those that an embedder is finished and calibrated by: all, if none is of photographs.
+
+    Drawn characters are all near each other: what is set for them would be wrong for photographs,
+    which is what most apps see.
+    """
+    return [each for each in bases if not each.drawn] or list(bases)
+
+
+def set_named(source: str) -> str:
+    """The set whose pictures are in a file: `cifar_fs` for `cifar100`."""
+    names = {Path(FILES[name]).stem: name for name in LEFT_OUT}
+    return names.get(source, source)
 
 
 def _symbols(name: str, folder: Path, cache: Path | None) -> Benchmark:

@@ -7,6 +7,7 @@ at test time; episodes come from each set in turn, at 84×84.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from edgewise_converter.fewshot.learner import Learner
 from edgewise_converter.fewshot.methods import METHODS, Bilevel, episodes_of, step_gradient
 from edgewise_converter.fewshot.prototypes import PrototypeHead
 
+_LOG = logging.getLogger(__name__)
 _MOMENTUM = 0.9
 _CENTRE_PICTURES = 20  # of each class
 
@@ -87,6 +89,24 @@ class Directions(nn.Module):
         return F.normalize(features.float() - self.centre)
 
 
+def episodic(bases: Sequence[Base], config: MetaConfig) -> list[Base]:
+    """Those with classes enough for the episodes of a step, none in two of them.
+
+    Raises:
+        ArgumentError: there are none.
+    """
+    least = config.ways * episodes_of(config.method)
+    found = []
+    for each in bases:
+        if len(each.rows) >= least:
+            found.append(each)
+        else:
+            _LOG.info("%s: left out, a step takes %d classes", each.benchmark.name, least)
+    if not found:
+        raise ArgumentError(f"no set has the {least} classes that a step of {config.method} takes")
+    return found
+
+
 def meta_train(
     embedder: Embedder, bases: Sequence[Base], config: MetaConfig, *, low: bool = True
 ) -> Iterator[Scores]:
@@ -94,7 +114,7 @@ def meta_train(
 
     Args:
         embedder: pre-trained.
-        bases: whose classes episodes are drawn of; sets of too few for two episodes are left out.
+        bases: whose classes episodes are drawn of, see :func:`episodic`.
         config: everything else.
         low: compute in bfloat16 where no second derivative is needed.
 
@@ -102,7 +122,6 @@ def meta_train(
         ArgumentError: too few classes or images for the episodes.
     """
     embedder.eval()  # and stays so: the norms' statistics are frozen
-    bases = [each for each in bases if len(each.rows) >= 2 * config.ways]
     shape = EpisodeShape(config.ways, max(config.shots), config.queries)
     samplers = [EpisodeSampler(each.rows, shape, config.seed + at) for at, each in enumerate(bases)]
     directions = Directions(embedder, _centre(embedder, bases, low=low))

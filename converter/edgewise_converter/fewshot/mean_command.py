@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.base_classes import add_sets, open_bases, validating
+from edgewise_converter.fewshot.base_classes import open_bases, validating
 from edgewise_converter.fewshot.embedder_mean import mean_of
 from edgewise_converter.fewshot.embedder_scores import in_words, validate
+from edgewise_converter.fewshot.options import add_bases
 from edgewise_converter.fewshot.pretraining_run import (
+    classes_of,
     history,
     open_weights,
     save_embedder,
@@ -36,11 +38,7 @@ def add_train_parser(subparsers: Any) -> None:
         default=0.5,
         help="of the second; choose it by the validation scores (0.5)",
     )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
-    add_sets(parser)
+    add_bases(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the scores here")
@@ -56,7 +54,7 @@ def _average(arguments: argparse.Namespace) -> int:
     about = {
         "command": shlex.join(arguments.command_line),
         "config": {"share": arguments.share},
-        "classes": {**before.get("classes", {}), **beside.get("classes", {})},
+        "classes": classes_of([], before, beside),
         "before": [history(before), history(beside)],
         "curve": [{"accuracy": accuracy}],
         "versions": versions(),

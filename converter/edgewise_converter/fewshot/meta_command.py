@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.base_classes import add_sets, open_bases
-from edgewise_converter.fewshot.embedder_meta import MetaConfig, meta_train
+from edgewise_converter.fewshot.base_classes import open_bases
+from edgewise_converter.fewshot.embedder_meta import MetaConfig, episodic, meta_train
 from edgewise_converter.fewshot.embedder_scores import Scores, written
 from edgewise_converter.fewshot.methods import METHODS, Bilevel
+from edgewise_converter.fewshot.options import add_bases
 from edgewise_converter.fewshot.pretraining_run import (
     classes_of,
     history,
@@ -44,11 +45,7 @@ def add_train_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="a trained embedder, a checkpoint, or an embedder bundle",
     )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
-    add_sets(parser)
+    add_bases(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
     parser.add_argument("--method", choices=METHODS, default=_DEFAULT.method)
     for name, kind, text in (
@@ -84,7 +81,7 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     embedder, before = open_weights(arguments.start)
-    bases = open_bases(arguments.data, arguments.cache, arguments.sets)
+    bases = episodic(open_bases(arguments.data, arguments.cache, arguments.sets), config)
     curve: list[Scores] = []
     about: dict[str, Any] = {}
     for scores in meta_train(embedder, bases, config):

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from edgewise.storage import write_atomic
-from edgewise_converter.fewshot.base_classes import add_sets, open_bases
+from edgewise_converter.fewshot.base_classes import open_bases
 from edgewise_converter.fewshot.embedder import SIZES
 from edgewise_converter.fewshot.embedder_scores import Scores, written
-from edgewise_converter.fewshot.options import whole_numbers
+from edgewise_converter.fewshot.options import add_bases, whole_numbers
 from edgewise_converter.fewshot.pretraining import PretrainingConfig
 from edgewise_converter.fewshot.pretraining_run import (
-    classes_of,
-    history,
     open_weights,
     pretrain,
     save_embedder,
@@ -37,11 +35,7 @@ def add_train_parser(subparsers: Any) -> None:
         help="pre-train the product's embedder",
         description="Pre-trains on base classes of photographs and of drawn characters together.",
     )
-    parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="of Parquet files and splits.json"
-    )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="of decoded pictures")
-    add_sets(parser)
+    add_bases(parser)
     parser.add_argument("--size", choices=SIZES, default=_DEFAULT.size)
     parser.add_argument(
         "--from",
@@ -51,7 +45,7 @@ def add_train_parser(subparsers: Any) -> None:
         help="begin with the weights of a trained embedder, a checkpoint or an embedder bundle",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the embedder")
-    _number(parser, "epochs", int, "passes over the data")
+    _number(parser, "epochs", int, "passes over the set that is through first")
     _number(parser, "batch", int, "pictures of a step")
     parser.add_argument(
         "--shares",
@@ -94,13 +88,12 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     bases = open_bases(arguments.data, arguments.cache, arguments.sets)
-    start, before = open_weights(arguments.start) if arguments.start else (None, {})
+    start = open_weights(arguments.start) if arguments.start else None
     found = pretrain(bases, config, arguments.checkpoint, _tell, start=start)
     about = {
         "command": shlex.join(arguments.command_line),
         "config": asdict(config),
-        "classes": classes_of(bases, before),
-        "before": history(before),
+        **found.begun,
         "lengths": found.lengths,
         "seconds": found.curve[-1].seconds,
         "curve": [asdict(each) for each in found.curve],

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from edgewise.bundle import Bundle
 from edgewise.errors import ArgumentError, BundleError
-from edgewise_converter.fewshot.base_classes import Base
+from edgewise_converter.fewshot.base_classes import Base, set_named
 from edgewise_converter.fewshot.embedder import Embedder, create_embedder
 from edgewise_converter.fewshot.embedder_scores import Scores
 from edgewise_converter.fewshot.embedder_weights import embedder_of
@@ -37,11 +37,13 @@ class Pretrained:
         curve: all validations.
         lengths: pairs of a step and how many epochs were intended from there on; more than one
             where a run was made longer or shorter on the way.
+        begun: `classes` that it and its first weights learnt from, by set, and what was `before`.
     """
 
     embedder: Embedder
     curve: list[Scores]
     lengths: list[list[int]]
+    begun: dict[str, Any]
 
 
 def pretrain(
@@ -50,7 +52,7 @@ def pretrain(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     *,
-    start: Embedder | None = None,
+    start: tuple[Embedder, Mapping[str, Any]] | None = None,
 ) -> Pretrained:
     """Train an embedder, going on from where an earlier run of the same training stopped.
 
@@ -60,7 +62,8 @@ def pretrain(
             number of epochs: rate and picture size are functions of the share that is done.
         checkpoint: file that keeps the state, or None.
         progress: told of each validation.
-        start: weights to begin with where there is no checkpoint yet; None for random ones.
+        start: weights to begin with where there is no checkpoint yet, and what their file says of
+            them; None for random ones.
 
     Raises:
         ArgumentError: `start` is of another size, or the checkpoint is unreadable or of another
@@ -69,10 +72,12 @@ def pretrain(
     """
     trainer = Pretrainer(bases, config)
     if start is not None:
-        if start.widths != trainer.embedder.widths:
+        if start[0].widths != trainer.embedder.widths:
             raise ArgumentError(f"the weights to begin with are not of the size {config.size!r}")
-        trainer.embedder.load_state_dict(start.state_dict())
+        trainer.embedder.load_state_dict(start[0].state_dict())
     identity = _identity(bases, config)
+    known = [start[1]] if start else []
+    begun = {"classes": classes_of(bases, *known), "before": history(*known) if known else None}
     curve: list[Scores] = []
     lengths: list[list[int]] = []
     if checkpoint is not None and checkpoint.exists():
@@ -82,7 +87,7 @@ def pretrain(
                 raise ArgumentError(f"{checkpoint}: is of a training with another {name}")
         trainer.load_state(tensors)
         curve = [Scores(**each) for each in about["curve"]]
-        lengths = about["lengths"]
+        lengths, begun = about["lengths"], about["begun"]
         _LOG.info("%s: going on from step %d of %d", checkpoint, trainer.step, trainer.steps)
     if not lengths or lengths[-1][1] != config.epochs:
         lengths = [*lengths, [trainer.step, config.epochs]]
@@ -92,9 +97,10 @@ def pretrain(
             if progress is not None:
                 progress(scores)
         if checkpoint is not None:
-            about = identity | {"curve": [asdict(each) for each in curve], "lengths": lengths}
+            about = {"curve": [asdict(each) for each in curve], "lengths": lengths, "begun": begun}
+            about |= identity
             write_tensors(checkpoint, trainer.state(), _CHECKPOINT, about)
-    return Pretrained(trainer.embedder.eval(), curve, lengths)
+    return Pretrained(trainer.embedder.eval(), curve, lengths, begun)
 
 
 def save_embedder(path: Path, embedder: Embedder, size: str, about: Mapping[str, Any]) -> None:
@@ -119,14 +125,17 @@ def load_embedder(path: Path) -> tuple[Embedder, dict[str, Any]]:
         The embedder in evaluation mode, and what the file says of it.
 
     Raises:
-        ArgumentError: no such file, or not one of an embedder.
+        ArgumentError: no such file, not one of an embedder, or one that does not say what it learnt
+            from.
     """
     try:
         tensors, about = read_tensors(path, _TRAINED)
     except ArgumentError:
         tensors, about = read_tensors(path, _CHECKPOINT)
         tensors = _weights(tensors)
-        about = {**about, "size": about["config"]["size"]}
+        about = {**about, **about.get("begun", {}), "size": about["config"]["size"]}
+    if "classes" not in about:
+        raise ArgumentError(f"{path}: does not say what it learnt from; train it again")
     try:
         embedder = create_embedder(about["size"], 0)
         embedder.load_state_dict(tensors)
@@ -148,8 +157,18 @@ def open_weights(path: Path) -> tuple[Embedder, dict[str, Any]]:
             bundle = Bundle.open(path, kind="embedder")
         except BundleError:
             raise error from None
-        training = bundle.manifest["training"]
-        return embedder_of(bundle), {**training, "size": bundle.manifest["size"]}
+        manifest = bundle.manifest
+        about = {"classes": _by_set(manifest["trained_on"]), "size": manifest["size"]}
+        return embedder_of(bundle), {**manifest["training"], **about}
+
+
+def _by_set(trained_on: Sequence[str]) -> dict[str, list[str]]:
+    """`cifar100/apple`, … as a manifest has them, to {"cifar_fs": ["apple", …]}."""
+    found: dict[str, list[str]] = {}
+    for each in trained_on:
+        source, _, name = each.partition("/")
+        found.setdefault(set_named(source), []).append(name)
+    return found
 
 
 def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -162,14 +181,23 @@ def _identity(bases: Sequence[Base], config: PretrainingConfig) -> dict[str, Any
     del settings["epochs"]
     return {
         "config": json.loads(json.dumps(settings)),
-        "classes": classes_of(bases, {}),
+        "classes": classes_of(bases),
     }
 
 
-def classes_of(bases: Sequence[Base], before: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Classes by set: those of a training, and those that its first weights had learnt from."""
-    own = {each.benchmark.name: list(each.classes) for each in bases}
-    return {**before.get("classes", {}), **own}
+def classes_of(bases: Sequence[Base], *before: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Classes by set: those of a training, after those that its first weights had learnt from.
+
+    Args:
+        bases: of this training.
+        before: what the files say of which the first weights were.
+    """
+    found: dict[str, list[str]] = {}
+    own = {each.benchmark.name: each.classes for each in bases}
+    for classes in (*(each["classes"] for each in before), own):
+        for name, some in classes.items():
+            found[name] = list(dict.fromkeys([*found.get(name, []), *some]))
+    return found
 
 
 def history(before: Mapping[str, Any]) -> dict[str, Any] | None:
